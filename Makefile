@@ -1,0 +1,154 @@
+# onlyone: run a command as the only copy of itself.
+#
+#   make                     build/onlyone
+#   make check               the tests; needs bats
+#   make install, uninstall  below $(DESTDIR)$(PREFIX)
+#   make lint                compilers' warnings as errors, analyzers, shellcheck, mandoc
+#   make check-real          real servers: redis, nginx, postgres, cron, sshd, sudo, tmux
+#   make check-faults        every system call fails, or is the last one; needs strace
+#   make check-race          storms of starts beside removals and kills
+#   make fuzz                random text for the parsers; needs clang
+#   make bench               how long a start takes beside others; needs hyperfine
+#   make dist, clean
+#
+#   CC=musl-gcc              a static binary for containers
+#   LINKAGE=dynamic          or static, or static-pie: chosen by what the toolchain can link
+#   SANITIZE=1               AddressSanitizer and UndefinedBehaviorSanitizer
+
+VERSION = 1.0.0
+PREFIX ?= /usr/local
+CFLAGS ?= -O2
+BUILD ?= build
+
+WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wformat=2 -Wconversion -Wvla
+HARDENING = -fstack-protector-strong -fPIE
+ONLYONE_CPPFLAGS = -DONLYONE_VERSION='"$(VERSION)"' -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
+ONLYONE_CFLAGS = -std=gnu11 $(WARNINGS) $(HARDENING) -MMD -MP
+
+ifdef SANITIZE
+override BUILD := $(BUILD)/sanitize
+LINKAGE = dynamic
+ONLYONE_CFLAGS += -g -fsanitize=address,undefined -fno-sanitize-recover=all
+else
+ONLYONE_CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+endif
+
+# A static binary starts about a third faster. Debian's musl-gcc cannot link static-pie.
+can_link = $(shell echo 'int main(void){return 0;}' | \
+	$(CC) $(1) -x c -o /dev/null - 2>/dev/null && echo yes)
+ifndef LINKAGE
+ifneq (,$(findstring musl,$(CC)))
+LINKAGE := static
+else
+LINKAGE := $(if $(call can_link,-static-pie -fPIE),static-pie,dynamic)
+endif
+endif
+LINK_static-pie = -static-pie
+LINK_static = -static
+LINK_dynamic = -pie
+ONLYONE_LDFLAGS = $(LINK_$(LINKAGE)) -Wl,-z,relro,-z,now,-z,noexecstack
+
+SOURCES = $(wildcard src/*.c)
+OBJECTS = $(SOURCES:src/%.c=$(BUILD)/%.o)
+
+all: $(BUILD)/onlyone
+
+$(BUILD)/onlyone: $(OBJECTS)
+	$(CC) $(ONLYONE_CFLAGS) $(CFLAGS) $(ONLYONE_LDFLAGS) $(LDFLAGS) -o $@ $(OBJECTS) $(LDLIBS)
+
+$(BUILD)/%.o: src/%.c Makefile | $(BUILD)
+	$(CC) $(ONLYONE_CPPFLAGS) $(CPPFLAGS) $(ONLYONE_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD):
+	mkdir -p $@
+
+-include $(OBJECTS:.o=.d)
+
+# -- tests --
+
+# `$(call need,TOOL,PACKAGE)`: one line that says what to install.
+need = @command -v $(1) >/dev/null || { echo "$(1) is missing: apt-get install $(2)" >&2; exit 1; }
+
+# bats runs tests side by side only with GNU parallel.
+JOBS ?= $(shell parallel --version 2>/dev/null </dev/null | grep -q GNU && echo $$(($$(nproc) * 2)))
+BATS = ONLYONE=$(abspath $(BUILD)/onlyone) bats $(if $(JOBS),--jobs $(JOBS))
+
+check: all
+	$(call need,bats,bats)
+	$(BATS) tests
+
+check-real: all
+	$(call need,bats,bats)
+	$(BATS) tests/real
+
+check-faults: all
+	$(call need,bats,bats)
+	$(call need,strace,strace)
+	$(BATS) tests/faults
+
+check-race: all $(BUILD)/overlap
+	$(call need,bats,bats)
+	$(BATS) tests/race
+
+$(BUILD)/overlap: tests/race/overlap.c Makefile | $(BUILD)
+	$(CC) $(ONLYONE_CFLAGS) $(CFLAGS) -o $@ $<
+
+FUZZ_SECONDS ?= 60
+fuzz: $(BUILD)/fuzz
+	$(BUILD)/fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -artifact_prefix=$(BUILD)/ \
+		-verbosity=0 -print_final_stats=1 $(BUILD)/fuzz-corpus tests/fuzz/corpus
+
+$(BUILD)/fuzz: tests/fuzz/fuzz.c $(SOURCES) $(wildcard src/*.h) Makefile | $(BUILD)
+	$(call need,clang,clang)
+	mkdir -p $(BUILD)/fuzz-corpus
+	clang $(ONLYONE_CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -Isrc -o $@ tests/fuzz/fuzz.c $(filter-out src/onlyone.c,$(SOURCES))
+
+bench: all
+	$(call need,hyperfine,hyperfine)
+	ONLYONE=$(abspath $(BUILD)/onlyone) tests/bench/run
+
+# -- lint --
+
+SCRIPTS = $(wildcard .ci/run tests/helper.bash tests/*.bats tests/*/*.bats tests/*/*.bash tests/bench/run \
+	src/*.bash-completion)
+
+lint:
+	$(call need,clang-tidy,clang-tidy)
+	$(call need,cppcheck,cppcheck)
+	$(call need,shellcheck,shellcheck)
+	$(call need,mandoc,mandoc)
+	$(MAKE) CC=gcc CFLAGS='-O2 -Werror -fanalyzer' BUILD=$(BUILD)/lint-gcc
+	$(MAKE) CC=clang CFLAGS='-O2 -Werror' BUILD=$(BUILD)/lint-clang
+	clang-tidy --quiet --warnings-as-errors='*' $(SOURCES) -- -std=gnu11 $(ONLYONE_CPPFLAGS) 2>/dev/null
+	cppcheck --quiet --std=c11 --enable=warning,style,performance,portability --error-exitcode=1 \
+		--inline-suppr --suppress=missingIncludeSystem $(ONLYONE_CPPFLAGS) src
+	shellcheck -x $(SCRIPTS)
+	mandoc -Tlint -Wwarning man/onlyone.1
+
+# -- files --
+
+bindir = $(DESTDIR)$(PREFIX)/bin
+man1dir = $(DESTDIR)$(PREFIX)/share/man/man1
+completiondir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+
+install: all
+	install -d $(bindir) $(man1dir) $(completiondir)
+	install -m 755 $(BUILD)/onlyone $(bindir)/onlyone
+	install -m 644 man/onlyone.1 $(man1dir)/onlyone.1
+	install -m 644 src/onlyone.bash-completion $(completiondir)/onlyone
+
+uninstall:
+	rm -f $(bindir)/onlyone $(man1dir)/onlyone.1 $(completiondir)/onlyone
+
+# The same bytes from the same files, whoever packs them and when.
+dist:
+	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --mode=u=rwX,go=rX \
+		--transform='s,^,onlyone-$(VERSION)/,' -cf - .ci .clang-format .clang-tidy .gitignore \
+		LICENSE Makefile README.md man src tests | gzip -n >onlyone-$(VERSION).tar.gz
+
+clean:
+	rm -rf $(BUILD) onlyone-$(VERSION).tar.gz
+
+.PHONY: all check check-real check-faults check-race fuzz bench lint install uninstall dist clean

@@ -1,0 +1,483 @@
+#include "holder.h"
+
+#include "keeper.h"
+#include "mark.h"
+#include "process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { NAME_SIZE = 64, COMMAND_SIZE = 160, FDINFO_SIZE = 4096 };
+
+/* Where a lock can be: on the lock file and, if LOCK is a directory, on that. */
+struct target {
+	struct procfs_lock files[2];
+	size_t count;
+};
+
+static bool is_target(const struct target *t, const struct procfs_lock *lock)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (procfs_same_file(lock, &t->files[i]))
+			return true;
+	return false;
+}
+
+/* -- the descriptors of one process -- */
+
+struct descriptors {
+	pid_t pid;
+	DIR *list;        /* NULL if we may not look */
+	const char *name; /* the current one */
+};
+
+static struct descriptors open_descriptors(pid_t pid)
+{
+	char path[PROCESS_PATH];
+
+	process_path(path, pid, "fdinfo");
+	return (struct descriptors){ .pid = pid, .list = opendir(path) };
+}
+
+/* The next descriptor's fdinfo, cut to FDINFO_SIZE; the locks stand at the beginning. */
+static bool next_descriptor(struct descriptors *d, char *fdinfo)
+{
+	char path[PROCESS_PATH], name[sizeof "fdinfo/2147483647"];
+	struct dirent *entry;
+
+	while (d->list != NULL && (entry = readdir(d->list)) != NULL) {
+		if (*entry->d_name == '.' || strlen(entry->d_name) > strlen("2147483647"))
+			continue;
+		stpcpy(stpcpy(name, "fdinfo/"), entry->d_name);
+		process_path(path, d->pid, name);
+		d->name = entry->d_name;
+		if (procfs_peek(path, fdinfo, FDINFO_SIZE) != -1)
+			return true; /* else it was closed in between */
+	}
+	return false;
+}
+
+static void close_descriptors(struct descriptors *d)
+{
+	if (d->list != NULL)
+		closedir(d->list);
+}
+
+/* Whether the file of the current descriptor has lost its name, or may have. */
+static bool is_removed(const struct descriptors *d)
+{
+	char path[PROCESS_PATH], name[sizeof "fd/2147483647"];
+	struct stat s;
+
+	stpcpy(stpcpy(name, "fd/"), d->name);
+	process_path(path, d->pid, name);
+	return stat(path, &s) == -1 || s.st_nlink == 0;
+}
+
+enum sight { LACKS, BEARS, BEARS_REMOVED, HIDDEN };
+
+/* Whether pid has a descriptor that bears a lock on the target. */
+static enum sight look_at(pid_t pid, const struct target *t)
+{
+	struct descriptors d = open_descriptors(pid);
+	enum sight sight = d.list == NULL ? HIDDEN : LACKS;
+	char fdinfo[FDINFO_SIZE];
+	struct procfs_lock lock;
+
+	while (sight == LACKS && next_descriptor(&d, fdinfo)) {
+		const char *at = strstr(fdinfo, "\nlock:");
+		while (at != NULL && procfs_next_lock(&at, &lock))
+			if (is_target(t, &lock))
+				sight = is_removed(&d) ? BEARS_REMOVED : BEARS;
+	}
+	close_descriptors(&d);
+	return sight;
+}
+
+static bool bears(enum sight sight)
+{
+	return sight == BEARS || sight == BEARS_REMOVED;
+}
+
+/*
+ * Whom a keeper holds the lock for: it has a pidfd of that process. 0 if pid is no keeper, or one
+ * of a user who could deceive us; -1 if that process is gone.
+ */
+static pid_t kept_by(pid_t pid)
+{
+	char name[NAME_SIZE], path[PROCESS_PATH], fdinfo[FDINFO_SIZE];
+	struct stat s;
+	long kept = -1;
+
+	process_name(pid, name, sizeof name);
+	process_path(path, pid, "");
+	if (strcmp(name, KEEPER_NAME) != 0 || stat(path, &s) == -1 ||
+		(s.st_uid != 0 && s.st_uid != geteuid()))
+		return 0;
+	struct descriptors d = open_descriptors(pid);
+	while (kept == -1 && next_descriptor(&d, fdinfo))
+		kept = procfs_field(fdinfo, "Pid");
+	close_descriptors(&d);
+	return (pid_t) kept;
+}
+
+static bool has_ended(pid_t pid)
+{
+	struct procfs_stat s;
+
+	return process_stat(pid, &s) == -1 ? errno == ENOENT || errno == ESRCH : s.ended;
+}
+
+/* -- all processes -- */
+
+static int add(struct holder *h, pid_t pid)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (h->pids[i] == pid)
+			return 0; /* a keeper and whom it keeps may both have it */
+	pid_t *larger = reallocarray(h->pids, h->count + 1, sizeof *h->pids);
+	if (larger == NULL)
+		return -1;
+	h->pids = larger;
+	h->pids[h->count++] = pid;
+	return 0;
+}
+
+static int add_bearer(struct holder *h, pid_t pid)
+{
+	pid_t kept = kept_by(pid);
+
+	if (kept == 0)
+		return add(h, pid);
+	if (kept != -1 && !has_ended(kept))
+		return add(h, kept);
+	h->keeper = pid;
+	return 0;
+}
+
+/* Adds every process that bears a lock on the target. -1 with errno. */
+static int search(struct holder *h, const struct target *t)
+{
+	DIR *processes = opendir("/proc");
+	struct dirent *entry;
+	int failed = 0;
+
+	if (processes == NULL)
+		return errno == ENOENT ? 0 : -1;
+	while (!failed && (entry = readdir(processes)) != NULL) {
+		pid_t pid = (pid_t) strtol(entry->d_name, NULL, 10);
+		enum sight sight = pid > 0 && pid != getpid() ? look_at(pid, t) : LACKS;
+		if (bears(sight))
+			failed = add_bearer(h, pid);
+		if (sight == BEARS_REMOVED)
+			h->removed = true;
+	}
+	closedir(processes);
+	return failed;
+}
+
+/*
+ * A record counts only in a file that root or the caller owns and nobody else may write. Else a
+ * user could hold a lock file of his own in /tmp, name a bystander in it, and have root signal it.
+ */
+static bool is_trusted(const struct lock *l)
+{
+	struct stat s;
+
+	return fstat(l->content, &s) == 0 && (s.st_uid == 0 || s.st_uid == geteuid()) &&
+	       (s.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+static bool is_among(const struct holder *h, pid_t pid)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (h->pids[i] == pid)
+			return true;
+	return false;
+}
+
+static int set_recorded(struct holder *h)
+{
+	h->kind = HOLDER_RECORDED;
+	h->count = 0;
+	return add(h, h->record.pid);
+}
+
+static int set_target(struct target *t, const struct lock *l)
+{
+	*t = (struct target){ .count = 0 };
+	if (l->fd != -1 && lock_identify(l->fd, &t->files[t->count++]) == -1)
+		return -1;
+	if (l->directory != -1 && lock_identify(l->directory, &t->files[t->count++]) == -1)
+		return -1;
+	return 0;
+}
+
+/* Who holds the lock that is known to be held. A living recorded holder takes no search. */
+static int identify(struct holder *h, const struct lock *l)
+{
+	struct target t;
+	bool recorded = h->record.kind == RECORD_PID;
+
+	if (recorded && is_trusted(l) && record_life(&h->record) == LIFE_LIVES)
+		return set_recorded(h);
+	if (set_target(&t, l) == -1)
+		return -1;
+	if (recorded && bears(look_at(h->record.pid, &t)))
+		return set_recorded(h);
+	if (search(h, &t) == -1)
+		return -1;
+	if (recorded && is_among(h, h->record.pid))
+		return set_recorded(h);
+	h->kind = h->count > 0 ? HOLDER_OTHERS : HOLDER_UNSEEN;
+	return 0;
+}
+
+static int read_record(struct holder *h, const struct lock *l)
+{
+	h->record = (struct record){ .kind = RECORD_EMPTY };
+	return l->content == -1 ? 0
+				: record_read(l->content, record_origin(l->content), &h->record);
+}
+
+static int find_once(struct holder *h, const struct lock *l, bool held)
+{
+	*h = (struct holder){ .kind = HOLDER_NONE };
+	int holds = held ? 1 : lock_is_held(l);
+
+	if (holds == -1 || read_record(h, l) == -1)
+		return -1;
+	if (holds)
+		return identify(h, l);
+	if (is_trusted(l) && record_life(&h->record) == LIFE_LIVES) {
+		h->kind = HOLDER_WITHOUT_LOCK;
+		return add(h, h->record.pid);
+	}
+	return l->mark == 0 || holder_find_displaced(h, l) != -1 || errno == ENOENT ? 0 : -1;
+}
+
+int holder_find(struct holder *h, const struct lock *l, bool held)
+{
+	/* A holder that has just taken the lock and not yet written: a tenth of a second at most.
+	 */
+	const struct timespec moment = { .tv_nsec = 5000000 };
+
+	for (int tries = held ? 20 : 1;; tries--) {
+		if (find_once(h, l, held) == -1)
+			return -1;
+		if (h->kind != HOLDER_UNSEEN || h->keeper != 0 || tries <= 1)
+			return 0;
+		nanosleep(&moment, NULL);
+	}
+}
+
+/* -- a lock under this name on another file -- */
+
+/*
+ * A directory that was renamed has taken its lock along, with the data. One that was removed has
+ * not: the copy that runs in it may well write into its successor, by path.
+ */
+static bool went_with_directory(const struct procfs_lock *lock)
+{
+	struct target t = { .files = { *lock }, .count = 1 };
+	struct holder h = { .count = 0 };
+	bool went = search(&h, &t) == 0 && h.count > 0 && !h.removed;
+
+	free(h.pids);
+	return went;
+}
+
+static bool bears_name(const struct procfs_lock *lock, const struct lock *l)
+{
+	if (lock->family != PROCFS_OFD || (l->shared && !lock->exclusive))
+		return false;
+	if (mark_same_directory(lock->end, l->mark))
+		return true;
+	return mark_same_path(lock->end, l->mark) &&
+	       (l->directory == -1 || !went_with_directory(lock));
+}
+
+static int find_in(
+	const char *list, const struct lock *l, const struct target *own, struct procfs_lock *found)
+{
+	while (procfs_next_lock(&list, found))
+		if (bears_name(found, l) && !is_target(own, found))
+			return 1;
+	return 0;
+}
+
+/*
+ * A list longer than a page comes in pieces, and a lock that is given back between two of them
+ * moves the rest, so that one can be missed: look several times.
+ */
+static int find_elsewhere(const struct lock *l, struct procfs_lock *where)
+{
+	enum { PIECE = 4000, PASSES = 4 };
+	struct target own;
+	int found = 0;
+
+	if (set_target(&own, l) == -1)
+		return -1;
+	for (int pass = 0; pass < PASSES && !found; pass++) {
+		char *list = procfs_read("/proc/locks");
+		if (list == NULL)
+			return -1;
+		found = find_in(list, l, &own, where);
+		if (strlen(list) < PIECE)
+			pass = PASSES;
+		free(list);
+	}
+	return found;
+}
+
+int holder_find_displaced(struct holder *h, const struct lock *l)
+{
+	struct target t = { .count = 1 };
+	int found = find_elsewhere(l, &t.files[0]);
+
+	if (found != 1)
+		return found;
+	h->displaced = true;
+	if (search(h, &t) == -1)
+		return -1;
+	h->kind = h->count > 0 ? HOLDER_OTHERS : HOLDER_UNSEEN;
+	return 1;
+}
+
+/* -- telling -- */
+
+static void tell_duration(FILE *out, uint64_t nanoseconds)
+{
+	uint64_t s = nanoseconds / 1000000000;
+	unsigned long days = s / 86400, hours = s / 3600 % 24, minutes = s / 60 % 60;
+
+	if (days > 0)
+		fprintf(out, " for %lu d %lu h", days, hours);
+	else if (hours > 0)
+		fprintf(out, " for %lu h %lu min", hours, minutes);
+	else if (minutes > 0)
+		fprintf(out, " for %lu min %lu s", minutes, (unsigned long) s % 60);
+	else
+		fprintf(out, " for %lu s", (unsigned long) s);
+}
+
+/* Since the lock was taken or, where the record does not tell, since the process began. */
+static void tell_since(FILE *out, const struct holder *h, pid_t pid)
+{
+	uint64_t since = pid == h->record.pid ? h->record.locked_at : 0;
+	struct procfs_stat s;
+	struct timespec t;
+
+	if (since == 0 && process_stat(pid, &s) == 0)
+		since = process_start(&s);
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	uint64_t now = (uint64_t) t.tv_sec * 1000000000 + (uint64_t) t.tv_nsec;
+	if (since != 0 && since <= now)
+		tell_duration(out, now - since);
+}
+
+static void tell_processes(FILE *out, const struct holder *h, bool in_full)
+{
+	char what[COMMAND_SIZE];
+
+	for (size_t i = 0; i < h->count; i++) {
+		if (in_full)
+			process_command(h->pids[i], what, sizeof what);
+		else
+			process_name(h->pids[i], what, NAME_SIZE);
+		fprintf(out, "%s PID %d", i == 0 ? "held by" : ",", (int) h->pids[i]);
+		if (*what != '\0')
+			fprintf(out, " (%s)", what);
+		if (in_full && h->count == 1)
+			tell_since(out, h, h->pids[i]);
+	}
+}
+
+char *holder_describe(const struct holder *h, bool in_full)
+{
+	char *line = NULL;
+	size_t size;
+	FILE *out = open_memstream(&line, &size);
+
+	if (out == NULL)
+		return NULL;
+	switch (h->kind) {
+	case HOLDER_NONE:
+		fputs("free", out);
+		break;
+	case HOLDER_RECORDED:
+	case HOLDER_WITHOUT_LOCK:
+		tell_processes(out, h, in_full);
+		break;
+	case HOLDER_OTHERS:
+		tell_processes(out, h, in_full);
+		if (h->record.kind == RECORD_PID && has_ended(h->record.pid))
+			fprintf(out, ": the recorded process %d has ended", (int) h->record.pid);
+		break;
+	case HOLDER_UNSEEN:
+		fputs(in_full ? "held, by a process that cannot be seen from here"
+			      : "held by an unknown process",
+			out);
+		break;
+	}
+	if (h->kind == HOLDER_WITHOUT_LOCK)
+		fputs(": it has closed the lock, but runs on", out);
+	if (h->displaced)
+		fputs(": the file that it locked was removed or replaced", out);
+	if (fclose(out) == EOF) {
+		free(line);
+		return NULL;
+	}
+	return line;
+}
+
+/* -- acting -- */
+
+int holder_wait(const struct holder *h, const struct limit *limit)
+{
+	pid_t pid = h->count > 0 ? h->pids[0] : h->keeper;
+
+	if (pid == 0) {
+		errno = ESRCH;
+		return -1;
+	}
+	int process = process_open(pid);
+	if (process == -1)
+		return errno == ESRCH ? 1 : -1;
+	int ended = limit_wait_readable(limit, process);
+	int saved = errno;
+	close(process);
+	errno = saved;
+	return ended;
+}
+
+int holder_signal(struct holder *h, const struct lock *l, int signal)
+{
+	int process, failed = -1;
+
+	if (read_record(h, l) == -1)
+		return -1;
+	pid_t pid = h->record.kind == RECORD_PID ? h->record.pid : 0;
+	/* First the pidfd, then the check: what is checked is what the pidfd holds fast. */
+	process = pid == 0 ? -1 : process_open(pid);
+	if (process == -1 && pid != 0 && errno != ESRCH)
+		return -1;
+	if (holder_find(h, l, false) == -1)
+		return -1;
+	errno = ESRCH;
+	if (process != -1 && h->record.pid == pid &&
+		(h->kind == HOLDER_RECORDED || h->kind == HOLDER_WITHOUT_LOCK))
+		failed = process_signal(process, signal);
+	int saved = errno;
+	if (process != -1)
+		close(process);
+	errno = saved;
+	return failed;
+}

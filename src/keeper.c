@@ -1,0 +1,126 @@
+#include "keeper.h"
+
+#include "process.h"
+#include "status.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Since Linux 5.9; before, and where a sandbox forbids it, one by one. */
+static void close_between(unsigned first, unsigned last)
+{
+	if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
+		return;
+	long limit = sysconf(_SC_OPEN_MAX);
+	if (limit > 0 && last >= limit)
+		last = (unsigned) limit - 1;
+	for (unsigned fd = first; fd <= last; fd++)
+		close((int) fd);
+}
+
+static int ascending(const void *a, const void *b)
+{
+	return *(const int *) a - *(const int *) b;
+}
+
+/* An inherited pipe that stays open would keep `$(onlyone -o ...)` and pipelines waiting for us. */
+static void close_all_but(int *kept, size_t count)
+{
+	unsigned first = 0;
+
+	qsort(kept, count, sizeof *kept, ascending);
+	for (size_t i = 0; i < count; i++) {
+		if (kept[i] < 0)
+			continue;
+		close_between(first, (unsigned) kept[i] - 1);
+		first = (unsigned) kept[i] + 1;
+	}
+	close_between(first, UINT_MAX);
+}
+
+/* In the second child: never returns. What fails here ends it, and the parent reads no byte. */
+static _Noreturn void keep(const struct lock *l, int command, int ready)
+{
+	int kept[] = { l->fd, l->directory, command, ready };
+	struct pollfd end = { .fd = command, .events = POLLIN };
+
+	if (setsid() == -1 || chdir("/") == -1 || prctl(PR_SET_NAME, KEEPER_NAME) == -1)
+		_exit(EX_OSERR);
+	close_all_but(kept, sizeof kept / sizeof *kept);
+	if (write(ready, "", 1) != 1)
+		_exit(EX_OSERR);
+	close(ready);
+	/* Whatever else poll may say: in doubt the lock stays. */
+	while (poll(&end, 1, -1) != 1)
+		;
+	_exit(EXIT_SUCCESS);
+}
+
+/*
+ * Forks twice, so that the keeper is no child of the command's: a server that waits for all its
+ * children would wait for itself. Where the command is PID 1 the keeper does become its child; it
+ * cannot outlive it there.
+ */
+static pid_t fork_keeper(const struct lock *l, int command, int ready)
+{
+	pid_t child = fork();
+
+	if (child != 0)
+		return child;
+	switch (fork()) {
+	case -1:
+		_exit(EX_OSERR);
+	case 0:
+		keep(l, command, ready);
+	default:
+		_exit(EXIT_SUCCESS);
+	}
+}
+
+/* The first child is ours to reap. ECHILD: SIGCHLD is ignored, the kernel has reaped it. */
+static void reap(pid_t child)
+{
+	while (waitpid(child, NULL, 0) == -1 && errno == EINTR)
+		;
+}
+
+void keeper_start(const struct lock *l)
+{
+	sigset_t all, found;
+	int ready[2];
+	char byte;
+	ssize_t got;
+	int command = process_open(getpid());
+
+	if (command == -1)
+		err(EX_OSERR, "%s: no keeper", l->path);
+	if (pipe2(ready, O_CLOEXEC) == -1)
+		err(EX_OSERR, "%s: no keeper", l->path);
+	/* Blocked before the fork: a signal to the group must find no keeper that it can end. */
+	sigfillset(&all);
+	if (sigprocmask(SIG_SETMASK, &all, &found) == -1)
+		err(EX_OSERR, "%s: no keeper", l->path);
+	pid_t child = fork_keeper(l, command, ready[1]);
+	if (child == -1)
+		err(EX_OSERR, "%s: no keeper", l->path);
+	close(ready[1]);
+	close(command);
+	reap(child);
+	do
+		got = read(ready[0], &byte, 1);
+	while (got == -1 && errno == EINTR);
+	if (got != 1)
+		errx(EX_OSERR, "%s: no keeper: it could not be set up", l->path);
+	close(ready[0]);
+	if (sigprocmask(SIG_SETMASK, &found, NULL) == -1)
+		err(EX_OSERR, "%s: no keeper", l->path);
+}

@@ -1,0 +1,66 @@
+/*
+ * The lock: opening what LOCK names without harm to it, locking it in both of the kernel's lock
+ * families, and making sure that it is still what LOCK names.
+ */
+#ifndef LOCKFILE_H
+#define LOCKFILE_H
+
+#include "limit.h"
+#include "procfs.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct lock {
+	const char *path; /* as the user gave it; for an adopted descriptor, what to call it */
+	int fd;           /* bears the locks; -1 while not open */
+	int content;      /* reads and writes the record: fd itself, but for adopted descriptors */
+	int directory;    /* LOCK where it is a directory, and fd then is .onlyone in it; else -1 */
+	bool adopted;     /* fd is the caller's, and stays open */
+	bool shared;
+	bool network;  /* on NFS, where flock(2) is an fcntl lock of the same bytes */
+	uint64_t mark; /* mark.h: the last byte of the fcntl lock */
+};
+
+struct lock_wish {
+	bool shared;
+	bool force; /* only warn where locks stay on this host */
+	mode_t mode;
+	struct limit limit;
+};
+
+enum lock_outcome { LOCK_TAKEN, LOCK_HELD };
+
+/*
+ * Takes the lock that path names. The descriptors in *l are close-on-exec, at 10 or above, and are
+ * the caller's to close, also when the lock is held. Ends the program with a message when path
+ * is no lock file, or cannot be opened or locked.
+ */
+enum lock_outcome lock_acquire(struct lock *l, const char *path, const struct lock_wish *w);
+
+/* The same for a descriptor that the caller of the program opened, which stays where it is. */
+enum lock_outcome lock_adopt(struct lock *l, int fd, const struct lock_wish *w);
+
+/* Unlocks and leaves the descriptor open. -1 with errno. */
+int lock_give_back(const struct lock *l);
+
+/* Closes the descriptors that we opened, which unlocks them. */
+void lock_close(struct lock *l);
+
+/*
+ * Opens path for questions only: creates and changes nothing. Where there is no such file, fd is
+ * -1 and just path and mark are set (mark is 0 if there is no such directory either).
+ */
+void lock_open_to_ask(struct lock *l, const char *path);
+
+/* Where the kernel's lists show the locks of an open file. -1 with errno. */
+int lock_identify(int fd, struct procfs_lock *where);
+
+/*
+ * Whether somebody holds a lock on the files of *l, found out without taking one: 1, 0, or -1 with
+ * errno. A flock(2) lock shows in /proc/locks alone.
+ */
+int lock_is_held(const struct lock *l);
+
+#endif

@@ -1,0 +1,309 @@
+/*
+ * onlyone LOCK COMMAND [ARG...]: run COMMAND as the only copy of itself under LOCK.
+ *
+ *   open LOCK without harm to it, and lock it     lockfile.c  mark.c  limit.c
+ *   see that no copy runs that lost its lock      record.c  holder.c
+ *   write the PID into LOCK                       record.c
+ *   exec COMMAND, which keeps the PID and         handover.c  keeper.c
+ *     inherits the locked descriptor
+ *
+ * From then on the kernel does the rest: the lock ends with the last process that inherited it.
+ */
+#include "handover.h"
+#include "holder.h"
+#include "keeper.h"
+#include "lockfile.h"
+#include "options.h"
+#include "record.h"
+#include "status.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* A lock that was taken, and what has to be known to write the record into it. */
+struct claim {
+	struct lock lock;
+	uint64_t origin;
+	struct record found;
+};
+
+static void tell(const struct options *o, const struct lock *l, const char *what)
+{
+	if (o->verbose)
+		warnx("%s: %s", l->path, what);
+}
+
+static char *describe(const struct lock *l, const struct holder *h, bool in_full)
+{
+	char *line = holder_describe(h, in_full);
+
+	if (line == NULL)
+		err(EX_OSERR, "%s: held, but it cannot be told by whom", l->path);
+	return line;
+}
+
+/* Says who holds the lock, unless -q, and ends with the status for that. */
+static _Noreturn void refuse(const struct options *o, const struct lock *l, const struct holder *h)
+{
+	if (!o->quiet)
+		warnx("%s: %s%s", l->path, describe(l, h, false),
+			h->kind == HOLDER_WITHOUT_LOCK ? "; --force starts all the same" : "");
+	exit(o->held_status);
+}
+
+/* Who holds the lock that we did not get. What cannot be found out is unknown, and still held. */
+static struct holder find_holder(struct lock *l)
+{
+	struct holder h;
+
+	if (!l->adopted) {
+		lock_close(l);
+		lock_open_to_ask(l, l->path);
+	}
+	if (holder_find(&h, l, true) == -1)
+		h = (struct holder){ .kind = HOLDER_UNSEEN };
+	return h;
+}
+
+static enum lock_outcome try_lock(const struct options *o, struct lock *l, struct limit limit)
+{
+	struct lock_wish wish = {
+		.shared = o->shared, .force = o->force, .mode = o->mode, .limit = limit
+	};
+
+	return o->fd == -1 ? lock_acquire(l, o->lock, &wish) : lock_adopt(l, o->fd, &wish);
+}
+
+/* A command that ended a moment ago may have left a keeper that has not woken up yet. */
+static bool keeper_has_left(const struct holder *h)
+{
+	struct limit moment;
+
+	limit_parse(&moment, "1");
+	return h->kind == HOLDER_UNSEEN && h->keeper != 0 && holder_wait(h, &moment) == 1;
+}
+
+static void take_lock(const struct options *o, struct lock *l)
+{
+	struct holder h;
+
+	if (o->verbose && !limit_reached(&o->limit)) { /* to say whom we shall wait for */
+		if (try_lock(o, l, limit_none()) == LOCK_TAKEN)
+			return;
+		h = find_holder(l);
+		tell(o, l, describe(l, &h, false));
+		tell(o, l, "waiting");
+		lock_close(l);
+	}
+	while (try_lock(o, l, o->limit) == LOCK_HELD) {
+		h = find_holder(l);
+		if (!keeper_has_left(&h))
+			refuse(o, l, &h);
+		lock_close(l);
+	}
+}
+
+/* The lock is ours, but a copy runs that lost it: true once it has ended within the limit. */
+static bool outlasts_displaced(const struct options *o, const struct lock *l)
+{
+	struct holder h = { .kind = HOLDER_NONE };
+	int found = holder_find_displaced(&h, l);
+
+	if (found == -1 && errno != ENOENT)
+		err(EX_OSERR, "%s: it cannot be seen whether its file was replaced", l->path);
+	if (found == -1)
+		tell(o, l, "no /proc/locks here: that its file was replaced would not be seen");
+	if (found == 1 && holder_wait(&h, &o->limit) != 1)
+		refuse(o, l, &h);
+	return found == 1;
+}
+
+static bool outlasts_recorded(const struct options *o, const struct claim *c)
+{
+	struct holder h = { .kind = HOLDER_WITHOUT_LOCK, .record = c->found };
+	pid_t pid = c->found.pid;
+
+	if (record_life(&c->found) == LIFE_ENDED)
+		return false;
+	if (o->force) {
+		tell(o, &c->lock, "the recorded process still runs, as --force allows");
+		return false;
+	}
+	h.pids = &pid;
+	h.count = 1;
+	switch (record_wait(&c->found, &o->limit)) {
+	case 1:
+		return true;
+	case 0:
+		refuse(o, &c->lock, &h);
+	default:
+		err(EX_OSERR, "%s: the recorded process cannot be waited for", c->lock.path);
+	}
+}
+
+/* Returns with a lock that nothing speaks against. */
+static struct claim claim(const struct options *o)
+{
+	struct claim c;
+
+	for (;; lock_close(&c.lock)) {
+		take_lock(o, &c.lock);
+		c.origin = record_origin(c.lock.content);
+		if (record_read(c.lock.content, c.origin, &c.found) == -1)
+			err(EX_IOERR, "%s", c.lock.path);
+		if (c.found.kind == RECORD_FOREIGN)
+			errx(EX_DATAERR, "%s: holds something that is no lock record, left alone",
+				c.lock.path);
+		/* Whom we had to wait for may have ended long after the file was replaced: once
+		 * more. */
+		if (!c.found.vouches && outlasts_displaced(o, &c.lock))
+			continue;
+		if (!outlasts_recorded(o, &c))
+			return c;
+	}
+}
+
+/* The caller of --fd alone may close its descriptor on purpose: no incarnation, no safeguard. */
+static void write_record(const struct options *o, const struct claim *c)
+{
+	bool for_caller = o->command == NULL;
+
+	if (o->shared)
+		return;
+	switch (record_write(c->lock.content, for_caller ? getppid() : getpid(),
+		for_caller ? 0 : c->origin, &c->found)) {
+	case RECORD_FAILED:
+		err(EX_IOERR, "%s: the PID could not be written", c->lock.path);
+	case RECORD_DATED:
+		break;
+	case RECORD_UNDATED:
+		if (!for_caller)
+			tell(o, &c->lock,
+				"no user attributes here: a command that closes its descriptors is "
+				"not "
+				"guarded, but with --close");
+	}
+}
+
+static int run(const struct options *o)
+{
+	struct claim c = claim(o);
+
+	if (o->close)
+		keeper_start(&c.lock);
+	write_record(o, &c);
+	if (o->command == NULL)
+		return EXIT_SUCCESS; /* the caller's descriptor keeps the lock */
+	handover_prepare(&c.lock, !o->close);
+	execvp(o->command[0], o->command);
+	err(errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE, "%s", o->command[0]);
+}
+
+static int unlock(const struct options *o)
+{
+	struct options now = *o;
+	struct lock l;
+
+	/* Only who has the lock, or could have it, may empty the record. */
+	int flags = fcntl(o->fd, F_GETFL);
+	now.shared = o->shared || (flags != -1 && (flags & O_ACCMODE) == O_RDONLY);
+	if (try_lock(&now, &l, limit_none()) == LOCK_TAKEN && !l.shared &&
+		record_clear(l.content) == -1)
+		err(EX_IOERR, "%s: the record could not be cleared", l.path);
+	if (lock_give_back(&l) == -1)
+		err(EX_OSERR, "%s", l.path);
+	return EXIT_SUCCESS;
+}
+
+static void print_line(const struct lock *l, const char *line)
+{
+	if (puts(line) == EOF || fflush(stdout) == EOF)
+		err(EX_IOERR, "%s: standard output", l->path);
+}
+
+static void ask(struct lock *l, struct holder *h, const char *path)
+{
+	lock_open_to_ask(l, path);
+	if (holder_find(h, l, false) == -1)
+		err(EX_OSERR, "%s: it cannot be told who holds it", path);
+}
+
+static int status(const struct options *o)
+{
+	struct lock l;
+	struct holder h;
+
+	ask(&l, &h, o->lock);
+	print_line(&l, describe(&l, &h, true));
+	return h.kind == HOLDER_NONE ? STATUS_FREE : EXIT_SUCCESS;
+}
+
+static int print_pid(const struct options *o)
+{
+	char number[16];
+	struct lock l;
+	struct holder h;
+
+	ask(&l, &h, o->lock);
+	if (h.kind == HOLDER_UNSEEN)
+		errx(EX_NOPERM, "%s: %s", l.path, describe(&l, &h, true));
+	for (size_t i = 0; i < h.count; i++) {
+		snprintf(number, sizeof number, "%d", (int) h.pids[i]);
+		print_line(&l, number);
+	}
+	return h.kind == HOLDER_NONE ? STATUS_FREE : EXIT_SUCCESS;
+}
+
+static int wait_until_free(const struct options *o)
+{
+	struct lock l;
+	struct holder h;
+
+	for (;; lock_close(&l)) {
+		ask(&l, &h, o->lock);
+		if (h.kind == HOLDER_NONE)
+			return EXIT_SUCCESS;
+		if (holder_wait(&h, &o->limit) != 1)
+			refuse(o, &l, &h);
+	}
+}
+
+static int send_signal(const struct options *o)
+{
+	struct lock l;
+	struct holder h;
+
+	lock_open_to_ask(&l, o->lock);
+	if (holder_signal(&h, &l, o->signal) == -1) {
+		if (errno != ESRCH)
+			err(errno == EPERM ? EX_NOPERM : EX_OSERR, "%s: PID %d", l.path,
+				(int) h.record.pid);
+		warnx("%s: %s: nothing signalled", l.path, describe(&l, &h, false));
+		return h.kind == HOLDER_NONE ? STATUS_FREE : o->held_status;
+	}
+	lock_close(&l);
+	return limit_reached(&o->limit) ? EXIT_SUCCESS : wait_until_free(o);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+
+	options_read(&o, argc, argv);
+	switch (o.job) {
+	case JOB_RUN:
+		return run(&o);
+	case JOB_UNLOCK:
+		return unlock(&o);
+	case JOB_STATUS:
+		return status(&o);
+	case JOB_PID:
+		return print_pid(&o);
+	case JOB_SIGNAL:
+		return send_signal(&o);
+	}
+}

@@ -1,0 +1,231 @@
+#include "options.h"
+
+#include "signals.h"
+#include "status.h"
+
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef ONLYONE_VERSION
+#error "ONLYONE_VERSION comes from the Makefile"
+#endif
+
+static const char usage[] =
+	"usage: onlyone [OPTION...] [--] LOCK COMMAND [ARG...]\n"
+	"       onlyone [OPTION...] LOCK -c STRING\n"
+	"       onlyone [OPTION...] --fd N [COMMAND [ARG...]]\n"
+	"       onlyone --unlock --fd N\n"
+	"       onlyone --status LOCK\n"
+	"       onlyone --pid LOCK\n"
+	"       onlyone --signal SIG [-w SECONDS] LOCK\n"
+	"\n"
+	"Run COMMAND as the only copy of itself under LOCK, a file or a directory.\n"
+	"\n"
+	"  -n, --nonblock              do not wait when LOCK is held (the default)\n"
+	"  -b, --block                 wait as long as it takes\n"
+	"  -w, --wait, --timeout SECONDS\n"
+	"                              wait at most SECONDS; fractions allowed\n"
+	"  -x, -e, --exclusive         an exclusive lock (the default)\n"
+	"  -s, --shared                a shared lock\n"
+	"  -E, --conflict-exit-code N  exit with N instead of 75 when LOCK is held\n"
+	"  -o, --close                 COMMAND does not inherit the lock, a keeper holds it\n"
+	"  -F, --no-fork               accepted for flock(1)'s sake: there is never a fork\n"
+	"  -m, --mode OCTAL            mode of a lock file that is created (0600)\n"
+	"  -f, --force                 start although the recorded process still lives\n"
+	"  -q, --quiet                 say nothing when LOCK is held\n"
+	"  -v, --verbose               say what is done\n"
+	"  -c, --command STRING        after LOCK: run STRING with $SHELL, else /bin/sh\n"
+	"      --fd N                  lock descriptor N, which the caller opened\n"
+	"  -u, --unlock                give the lock of --fd N back\n"
+	"      --status                say who holds LOCK; 0 held, 1 free\n"
+	"      --pid                   print the holder's PID; 0 held, 1 free\n"
+	"      --signal SIG            signal the holder; with -w wait until LOCK is free\n"
+	"  -h, --help                  print this\n"
+	"  -V, --version               print the version\n";
+
+enum { OPT_FD = UCHAR_MAX + 1, OPT_STATUS, OPT_PID, OPT_SIGNAL };
+
+static const char short_options[] = "+nbw:xesE:oFm:fqvuhV"; /* '+': stop at the first operand */
+static const struct option long_options[] = {
+	{ "nonblock", no_argument, NULL, 'n' },
+	{ "nb", no_argument, NULL, 'n' }, /* flock(1) has it too */
+	{ "block", no_argument, NULL, 'b' },
+	{ "wait", required_argument, NULL, 'w' },
+	{ "timeout", required_argument, NULL, 'w' },
+	{ "exclusive", no_argument, NULL, 'x' },
+	{ "shared", no_argument, NULL, 's' },
+	{ "conflict-exit-code", required_argument, NULL, 'E' },
+	{ "close", no_argument, NULL, 'o' },
+	{ "no-fork", no_argument, NULL, 'F' },
+	{ "mode", required_argument, NULL, 'm' },
+	{ "force", no_argument, NULL, 'f' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "fd", required_argument, NULL, OPT_FD },
+	{ "unlock", no_argument, NULL, 'u' },
+	{ "status", no_argument, NULL, OPT_STATUS },
+	{ "pid", no_argument, NULL, OPT_PID },
+	{ "signal", required_argument, NULL, OPT_SIGNAL },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ 0 },
+};
+
+/* Digits of base 8 or 10 and nothing else, at most max; anything else ends the program. */
+static long number(const char *text, int base, long max, const char *what)
+{
+	const char *digits = base == 8 ? "01234567" : "0123456789";
+
+	errno = 0;
+	long n = strtol(text, NULL, base);
+	if (*text == '\0' || text[strspn(text, digits)] != '\0' || errno || n > max)
+		errx(EX_USAGE, "%s: not a valid %s", text, what);
+	return n;
+}
+
+/* The help and version texts are what was asked for: a full disk must not look like success. */
+static _Noreturn void print(const char *text)
+{
+	if (fputs(text, stdout) == EOF || fflush(stdout) == EOF)
+		err(EX_IOERR, "standard output");
+	exit(EXIT_SUCCESS);
+}
+
+static void set_job(struct options *o, enum job job)
+{
+	if (o->job != JOB_RUN && o->job != job)
+		errx(EX_USAGE, "--status, --pid, --signal and --unlock exclude each other");
+	o->job = job;
+}
+
+static void read_option(struct options *o, int option, const char *value)
+{
+	switch (option) {
+	case 'n':
+		o->limit = limit_none();
+		break;
+	case 'b':
+		o->limit = limit_never();
+		break;
+	case 'w':
+		if (limit_parse(&o->limit, value) == -1)
+			errx(EX_USAGE, "%s: not a valid number of seconds", value);
+		break;
+	case 'x':
+	case 'e':
+		o->shared = false;
+		break;
+	case 's':
+		o->shared = true;
+		break;
+	case 'E':
+		o->held_status = (int) number(value, 10, 255, "exit status (0 to 255)");
+		break;
+	case 'o':
+		o->close = true;
+		break;
+	case 'F':
+		break;
+	case 'm':
+		o->mode = (mode_t) number(value, 8, 0777, "file mode (octal, at most 777)");
+		break;
+	case 'f':
+		o->force = true;
+		break;
+	case 'q':
+		o->quiet = true;
+		break;
+	case 'v':
+		o->verbose = true;
+		break;
+	case 'u':
+		set_job(o, JOB_UNLOCK);
+		break;
+	case OPT_FD:
+		o->fd = (int) number(value, 10, INT_MAX, "descriptor");
+		break;
+	case OPT_STATUS:
+		set_job(o, JOB_STATUS);
+		break;
+	case OPT_PID:
+		set_job(o, JOB_PID);
+		break;
+	case OPT_SIGNAL:
+		set_job(o, JOB_SIGNAL);
+		o->signal = signal_number(value);
+		if (o->signal == -1)
+			errx(EX_USAGE, "%s: not a signal", value);
+		break;
+	case 'h':
+		print(usage);
+	case 'V':
+		print("onlyone " ONLYONE_VERSION "\n");
+	default: /* getopt_long(3) has said what is wrong */
+		exit(EX_USAGE);
+	}
+}
+
+/* The command that the operands from argv on name; NULL where there is none. */
+static char **read_command(struct options *o, char **argv)
+{
+	if (argv[0] == NULL)
+		return NULL;
+	if (strcmp(argv[0], "-c") != 0 && strcmp(argv[0], "--command") != 0)
+		return argv;
+	if (argv[1] == NULL || argv[2] != NULL)
+		errx(EX_USAGE, "%s takes exactly one string", argv[0]);
+
+	char *shell = getenv("SHELL");
+	o->shell[0] = shell != NULL && *shell != '\0' ? shell : "/bin/sh";
+	o->shell[1] = "-c";
+	o->shell[2] = argv[1];
+	return o->shell;
+}
+
+static void read_operands(struct options *o, char **argv)
+{
+	if (o->fd == -1) {
+		o->lock = *argv;
+		if (o->lock == NULL)
+			errx(EX_USAGE, "no lock given; try 'onlyone --help'");
+		if (*o->lock == '\0')
+			errx(EX_USAGE, "the name of the lock is empty");
+		argv++;
+	}
+	o->command = read_command(o, argv);
+
+	if (o->job == JOB_UNLOCK && o->fd == -1)
+		errx(EX_USAGE, "%s: --unlock needs --fd; a lock ends with its process", o->lock);
+	if (o->job != JOB_RUN && o->job != JOB_UNLOCK && o->fd != -1)
+		errx(EX_USAGE, "descriptor %d: a question takes the path of a lock", o->fd);
+	if (o->job != JOB_RUN && o->command != NULL)
+		errx(EX_USAGE, "%s: one operand too many", o->command[0]);
+	if (o->job == JOB_RUN && o->fd == -1 && o->command == NULL)
+		errx(EX_USAGE, "%s: no command given%s", o->lock,
+			o->lock[strspn(o->lock, "0123456789")] == '\0'
+				? "; a descriptor is locked with --fd"
+				: "");
+	if (o->close && o->command == NULL && o->job == JOB_RUN)
+		errx(EX_USAGE, "descriptor %d: --close needs a command", o->fd);
+}
+
+void options_read(struct options *o, int argc, char **argv)
+{
+	int option;
+
+	*o = (struct options){
+		.job = JOB_RUN,
+		.fd = -1,
+		.limit = limit_none(),
+		.mode = 0600,
+		.held_status = STATUS_HELD,
+	};
+	while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1)
+		read_option(o, option, optarg);
+	read_operands(o, argv + optind);
+}

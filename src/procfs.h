@@ -1,0 +1,67 @@
+/*
+ * What the kernel says in /proc, from text to values. The parsers are given any text at all (see
+ * the fuzz target) and never write outside what they are handed.
+ */
+#ifndef PROCFS_H
+#define PROCFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * The whole file, with a NUL behind it, in memory that the caller frees. NULL with errno, which is
+ * ENOENT where /proc is not mounted.
+ */
+char *procfs_read(const char *path);
+
+/* The first size - 1 bytes of the file and a NUL, without the heap: the count, or -1 with errno. */
+ssize_t procfs_peek(const char *path, char *text, size_t size);
+
+/* A granted lock, from a line of /proc/locks or a `lock:` line of /proc/PID/fdinfo/N. */
+struct procfs_lock {
+	enum { PROCFS_POSIX, PROCFS_OFD, PROCFS_FLOCK } family;
+	bool exclusive;
+	pid_t pid;             /* -1 for an OFD lock, 0 for a process of another PID namespace */
+	unsigned major, minor; /* of the super block, which is not st_dev on btrfs */
+	uint64_t inode;
+	uint64_t end; /* the last byte; UINT64_MAX where the kernel says EOF */
+};
+
+bool procfs_same_file(const struct procfs_lock *a, const struct procfs_lock *b);
+
+/*
+ * Steps through text from *at on and fills *lock from the next line that tells of a granted lock;
+ * false when there is none left. Requests that still wait (`->`), leases and delegations are
+ * passed over.
+ */
+bool procfs_next_lock(const char **at, struct procfs_lock *lock);
+
+/* Of /proc/PID/stat: what tells one process from the next that bears its number. */
+struct procfs_stat {
+	bool ended;     /* a zombie with no thread left, or dead */
+	uint64_t start; /* since boot, in clock ticks (sysconf(_SC_CLK_TCK)) */
+};
+
+/* -1 if text is no such line. */
+int procfs_parse_stat(const char *text, struct procfs_stat *s);
+
+/* A mount, from a line of /proc/self/mountinfo. */
+struct procfs_mount {
+	unsigned major, minor; /* of the super block */
+	/*
+	 * An NFS mount that keeps fcntl(2) locks to this machine: local_lock=all or posix, which is
+	 * also how the kernel shows nolock (nfs(5)).
+	 */
+	bool locks_stay_local;
+};
+
+/* Finds the mount by the mnt_id of /proc/PID/fdinfo/N; -1 if text does not tell of it. */
+int procfs_find_mount(const char *mountinfo, long id, struct procfs_mount *m);
+
+/* The number behind `name:` at the start of a line of /proc/PID/fdinfo/N; -1 where there is none.
+ */
+long procfs_field(const char *fdinfo, const char *name);
+
+#endif

@@ -1,0 +1,91 @@
+#include "signals.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* glibc has sigabbrev_np(3), musl has nothing: a table serves both. */
+static const struct {
+	const char *name;
+	int number;
+} names[] = {
+	{ "HUP", SIGHUP },
+	{ "INT", SIGINT },
+	{ "QUIT", SIGQUIT },
+	{ "ILL", SIGILL },
+	{ "TRAP", SIGTRAP },
+	{ "ABRT", SIGABRT },
+	{ "IOT", SIGABRT },
+	{ "BUS", SIGBUS },
+	{ "FPE", SIGFPE },
+	{ "KILL", SIGKILL },
+	{ "USR1", SIGUSR1 },
+	{ "SEGV", SIGSEGV },
+	{ "USR2", SIGUSR2 },
+	{ "PIPE", SIGPIPE },
+	{ "ALRM", SIGALRM },
+	{ "TERM", SIGTERM },
+	{ "STKFLT", SIGSTKFLT },
+	{ "CHLD", SIGCHLD },
+	{ "CLD", SIGCHLD },
+	{ "CONT", SIGCONT },
+	{ "STOP", SIGSTOP },
+	{ "TSTP", SIGTSTP },
+	{ "TTIN", SIGTTIN },
+	{ "TTOU", SIGTTOU },
+	{ "URG", SIGURG },
+	{ "XCPU", SIGXCPU },
+	{ "XFSZ", SIGXFSZ },
+	{ "VTALRM", SIGVTALRM },
+	{ "PROF", SIGPROF },
+	{ "IO", SIGIO },
+	{ "POLL", SIGIO },
+	{ "PWR", SIGPWR },
+	{ "SYS", SIGSYS },
+	{ "WINCH", SIGWINCH },
+};
+
+/* Decimal digits and nothing else, in low..high; else -1. */
+static int number_between(const char *digits, int low, int high)
+{
+	if (*digits == '\0' || strspn(digits, "0123456789") != strlen(digits))
+		return -1;
+	errno = 0;
+	long n = strtol(digits, NULL, 10);
+	return errno || n < low || n > high ? -1 : (int) n;
+}
+
+static int realtime_number(const char *name)
+{
+	int room = SIGRTMAX - SIGRTMIN;
+	bool from_max = strncasecmp(name, "RTMAX", 5) == 0;
+	const char *offset = name + 5;
+
+	if (!from_max && strncasecmp(name, "RTMIN", 5) != 0)
+		return -1;
+	if (*offset == '\0')
+		return from_max ? SIGRTMAX : SIGRTMIN;
+	if (*offset != (from_max ? '-' : '+'))
+		return -1;
+	int n = number_between(offset + 1, 0, room);
+	if (n == -1)
+		return -1;
+	return from_max ? SIGRTMAX - n : SIGRTMIN + n;
+}
+
+int signal_number(const char *name)
+{
+	int n = number_between(name, 0, SIGRTMAX);
+
+	if (n != -1)
+		return n;
+	if (strncasecmp(name, "SIG", 3) == 0)
+		name += 3;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcasecmp(name, names[i].name) == 0)
+			return names[i].number;
+	return realtime_number(name);
+}

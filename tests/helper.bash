@@ -1,0 +1,97 @@
+# What the tests share: the binary, holders to be refused by, and waiting for events.
+# shellcheck shell=bash
+
+bats_require_minimum_version 1.5.0
+
+# The tree's root: the nearest folder above the test that has the Makefile.
+tree() {
+	local folder=$BATS_TEST_DIRNAME
+	until [[ -e $folder/Makefile ]]; do folder=${folder%/*}; done
+	printf '%s\n' "$folder"
+}
+
+TREE=$(tree)
+ONLYONE=${ONLYONE:-$TREE/build/onlyone}
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	# The mark of this test's processes, by which teardown finds them again (bats' own have none).
+	export ONLYONE_TEST=$BATS_TEST_TMPDIR
+	PATH=${ONLYONE%/*}:$PATH
+	unset ONLYONE_LOCK ONLYONE_FD ONLYONE_DIRECTORY_FD
+}
+
+teardown() {
+	local pid
+	for pid in $(strays); do
+		kill -KILL "$pid" 2>/dev/null || :
+	done
+	eventually "every process of the test has ended" no_strays
+}
+
+strays() {
+	{ grep -lzFx "ONLYONE_TEST=$BATS_TEST_TMPDIR" /proc/[0-9]*/environ 2>/dev/null || :; } |
+		tr -dc '0-9\n'
+}
+
+no_strays() {
+	[[ -z $(strays) ]]
+}
+
+# need TOOL...: skips the test where a tool is missing; in CI that is a failure.
+need() {
+	local tool
+	for tool; do
+		command -v "$tool" >/dev/null && continue
+		[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "$tool is missing"
+		skip "$tool is missing"
+	done
+}
+
+fail() {
+	printf '%s\n' "$*" >&2
+	return 1
+}
+
+# eventually WHAT COMMAND...: waits for COMMAND to succeed; WHAT says what did not happen.
+eventually() {
+	local what=$1 deadline=$((SECONDS + 20))
+	shift
+	until "$@"; do
+		((SECONDS < deadline)) || fail "not within 20 s: $what" || return
+		sleep 0.01
+	done
+}
+
+# hold [OPTION...] LOCK: runs a holder until `release`. $HOLDER is its PID.
+hold() {
+	local latch
+	latch=$(mktemp -d latch.XXXXXX)
+	mkfifo "$latch/ready" "$latch/release"
+	"$ONLYONE" "$@" sh -c 'echo >"$0/ready"; read -r status <"$0/release"; exit "$status"' \
+		"$PWD/$latch" 3>&- &
+	HOLDER=$!
+	LATCH=$latch
+	read -t 20 -r _ <>"$latch/ready" || fail "no holder: onlyone $*"
+}
+
+# release [STATUS]: ends the latest holder and returns its status.
+release() {
+	printf '%s\n' "${1:-0}" >"$LATCH/release"
+	wait "$HOLDER"
+}
+
+# waiters LOCK COUNT: COUNT requests wait in the kernel for a lock on LOCK.
+waiters() {
+	[[ $(grep -c -e "-> .*:$(stat -c %i "$1") " /proc/locks) == "$2" ]]
+}
+
+# start_waiter [OPTION...] LOCK COMMAND...: in the background, and blocked when this returns.
+# $WAITER is its PID. LOCK is the last lock that hold was given.
+start_waiter() {
+	local lock=$1
+	shift
+	"$ONLYONE" "$@" 3>&- &
+	WAITER=$!
+	eventually "$* waits for $lock" waiters "$lock" 1
+}

@@ -1,0 +1,67 @@
+#!/usr/bin/env bats
+# The main job: one copy runs, the second is refused.
+
+load helper
+
+@test "the command runs and its status comes back" {
+	run -0 --separate-stderr onlyone lock echo hello
+	[[ $output == hello && -z $stderr ]]
+	run -42 onlyone lock sh -c 'exit 42'
+}
+
+@test "a second copy is refused while the first runs, and told who holds the lock" {
+	hold lock
+	run -75 --separate-stderr onlyone lock touch ran
+	[[ -z $output && $stderr == "onlyone: lock: held by PID $HOLDER (sh)" ]]
+	[[ ! -e ran ]]
+	release
+}
+
+@test "the lock is free again when the command has ended" {
+	hold lock
+	release
+	run -0 onlyone lock true
+}
+
+@test "the lock is free again when the command was killed" {
+	hold lock
+	kill -KILL "$HOLDER"
+	run -137 wait "$HOLDER"
+	run -0 onlyone lock true
+}
+
+@test "the file holds the command's PID and a newline, nothing else" {
+	hold lock
+	[[ $(od -An -c lock | tr -d ' ') == "$(printf '%s\n' "$HOLDER" | od -An -c | tr -d ' ')" ]]
+	release
+}
+
+@test "the process is the command itself: onlyone has left nothing in between" {
+	"$ONLYONE" lock sleep 60 3>&- &
+	eventually "sleep runs" test "$(command -v sleep)" -ef "/proc/$!/exe"
+	[[ $(cat lock) == "$!" ]]
+}
+
+@test "a shorter PID leaves no digits of a longer one behind" {
+	echo 4194304 >lock
+	run -0 onlyone lock sh -c 'cat lock; echo $$'
+	[[ ${lines[0]} == "${lines[1]}" && ${#lines[@]} == 2 ]]
+}
+
+@test "the file stays when the command ends" {
+	onlyone lock true
+	[[ -f lock ]]
+}
+
+@test "children that outlive the command keep the lock" {
+	run -0 onlyone lock sh -c 'sleep 60 3>&- >/dev/null 2>&1 & echo $!'
+	child=$output
+	run -75 onlyone lock true
+	[[ $output =~ ^"onlyone: lock: held by PID $child (sleep): the recorded process "[0-9]+" has ended"$ ]]
+}
+
+@test "different locks do not exclude each other" {
+	hold one
+	run -0 onlyone two true
+	release
+}
