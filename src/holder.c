@@ -81,13 +81,13 @@ static bool is_removed(const struct descriptors *d)
 	return stat(path, &s) == -1 || s.st_nlink == 0;
 }
 
-enum sight { LACKS, BEARS, BEARS_REMOVED, HIDDEN };
+enum sight { LACKS, BEARS, BEARS_REMOVED };
 
-/* Whether pid has a descriptor that bears a lock on the target. */
+/* Whether pid has a descriptor that bears a lock on the target, as far as we may look. */
 static enum sight look_at(pid_t pid, const struct target *t)
 {
 	struct descriptors d = open_descriptors(pid);
-	enum sight sight = d.list == NULL ? HIDDEN : LACKS;
+	enum sight sight = LACKS;
 	char fdinfo[FDINFO_SIZE];
 	struct procfs_lock lock;
 
@@ -99,11 +99,6 @@ static enum sight look_at(pid_t pid, const struct target *t)
 	}
 	close_descriptors(&d);
 	return sight;
-}
-
-static bool bears(enum sight sight)
-{
-	return sight == BEARS || sight == BEARS_REMOVED;
 }
 
 /*
@@ -174,7 +169,7 @@ static int search(struct holder *h, const struct target *t)
 	while (!failed && (entry = readdir(processes)) != NULL) {
 		pid_t pid = (pid_t) strtol(entry->d_name, NULL, 10);
 		enum sight sight = pid > 0 && pid != getpid() ? look_at(pid, t) : LACKS;
-		if (bears(sight))
+		if (sight != LACKS)
 			failed = add_bearer(h, pid);
 		if (sight == BEARS_REMOVED)
 			h->removed = true;
@@ -230,7 +225,7 @@ static int identify(struct holder *h, const struct lock *l)
 		return set_recorded(h);
 	if (set_target(&t, l) == -1)
 		return -1;
-	if (recorded && bears(look_at(h->record.pid, &t)))
+	if (recorded && look_at(h->record.pid, &t) != LACKS)
 		return set_recorded(h);
 	if (search(h, &t) == -1)
 		return -1;

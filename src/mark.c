@@ -22,27 +22,37 @@ static uint64_t fold(uint64_t hash)
 	return (hash ^ hash >> 32) & half;
 }
 
+static uint64_t hash_file(uint64_t h, const struct stat *s)
+{
+	h = hash_bytes(h, &s->st_dev, sizeof s->st_dev);
+	return hash_bytes(h, &s->st_ino, sizeof s->st_ino);
+}
+
 static int hash_directory(int parent, const char *name, uint64_t *h)
 {
 	struct stat s;
 
 	if (fstat(parent, &s) == -1)
 		return -1;
-	*h = hash_bytes(HASH_START, &s.st_dev, sizeof s.st_dev);
-	*h = hash_bytes(*h, &s.st_ino, sizeof s.st_ino);
-	*h = hash_bytes(*h, name, strlen(name));
+	*h = hash_bytes(hash_file(HASH_START, &s), name, strlen(name));
 	return 0;
 }
 
+/*
+ * A path says something only together with the root and the mounts that it is seen from: each of a
+ * hundred containers may have its own /run/app.lock, and each service a private /tmp.
+ */
 static int hash_path(int parent, const char *name, uint64_t *h)
 {
 	char link[sizeof "/proc/self/fd/" + NUMBER_SIZE], path[PATH_MAX];
+	struct stat root, mounts;
 
 	number_write(stpcpy(link, "/proc/self/fd/"), (uint64_t) parent);
 	ssize_t length = readlink(link, path, sizeof path);
-	if (length == -1)
+	if (length == -1 || stat("/proc/self/ns/mnt", &mounts) == -1 || stat("/", &root) == -1)
 		return -1;
-	*h = hash_bytes(HASH_START, path, (size_t) length);
+	*h = hash_file(hash_file(HASH_START, &root), &mounts);
+	*h = hash_bytes(*h, path, (size_t) length);
 	*h = hash_bytes(*h, "/", 1);
 	*h = hash_bytes(*h, name, strlen(name));
 	return 0;

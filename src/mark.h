@@ -8,8 +8,8 @@
  * there from the moment of the lock, so of two starts the later one sees it.
  *
  * A mark is two hashes of 30 bits: of directory (device and inode) and name, which see through
- * bind mounts and containers that share a volume; and of the path, which outlives the directory's
- * removal. Either is enough.
+ * bind mounts and containers that share a volume; and of the path, in its root and mount namespace,
+ * which outlives the directory's removal. Either is enough.
  */
 #ifndef MARK_H
 #define MARK_H

@@ -89,22 +89,30 @@ static bool keeper_has_left(const struct holder *h)
 
 static void take_lock(const struct options *o, struct lock *l)
 {
-	struct holder h;
-
-	if (o->verbose && !limit_reached(&o->limit)) { /* to say whom we shall wait for */
-		if (try_lock(o, l, limit_none()) == LOCK_TAKEN)
-			return;
-		h = find_holder(l);
-		tell(o, l, describe(l, &h, false));
-		tell(o, l, "waiting");
-		lock_close(l);
-	}
 	while (try_lock(o, l, o->limit) == LOCK_HELD) {
-		h = find_holder(l);
+		struct holder h = find_holder(l);
 		if (!keeper_has_left(&h))
 			refuse(o, l, &h);
 		lock_close(l);
 	}
+}
+
+/* As take_lock, and says who is waited for and how long that took. */
+static void take_lock_aloud(const struct options *o, struct lock *l)
+{
+	struct timespec begin, end;
+
+	if (try_lock(o, l, limit_none()) == LOCK_TAKEN)
+		return;
+	struct holder h = find_holder(l);
+	warnx("%s: waiting: %s", l->path, describe(l, &h, false));
+	lock_close(l);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	take_lock(o, l);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	double seconds = difftime(end.tv_sec, begin.tv_sec) +
+			 (double) (end.tv_nsec - begin.tv_nsec) / 1e9;
+	warnx("%s: waited %.3f s", l->path, seconds);
 }
 
 /* The lock is ours, but a copy runs that lost it: true once it has ended within the limit. */
@@ -151,7 +159,10 @@ static struct claim claim(const struct options *o)
 	struct claim c;
 
 	for (;; lock_close(&c.lock)) {
-		take_lock(o, &c.lock);
+		if (o->verbose && !limit_reached(&o->limit))
+			take_lock_aloud(o, &c.lock);
+		else
+			take_lock(o, &c.lock);
 		c.origin = record_origin(c.lock.content);
 		if (record_read(c.lock.content, c.origin, &c.found) == -1)
 			err(EX_IOERR, "%s", c.lock.path);
