@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+static const char unknown[] = "held by an unknown process";
 enum { NAME_SIZE = 64, COMMAND_SIZE = 160, FDINFO_SIZE = 4096 };
 
 /* Where a lock can be: on the lock file and, if LOCK is a directory, on that. */
@@ -395,42 +396,36 @@ static void tell_processes(FILE *out, const struct holder *h, bool in_full)
 	}
 }
 
-char *holder_describe(const struct holder *h, bool in_full)
+static void tell_holder(FILE *out, const struct holder *h, bool in_full)
+{
+	switch (h->kind) {
+	case HOLDER_NONE:
+		fputs("free", out);
+		break;
+	case HOLDER_UNSEEN:
+		fputs(in_full ? "held, by a process that cannot be seen from here" : unknown, out);
+		break;
+	default:
+		tell_processes(out, h, in_full);
+	}
+	if (h->kind == HOLDER_OTHERS && h->record.kind == RECORD_PID && has_ended(h->record.pid))
+		fprintf(out, ": the recorded process %d has ended", (int) h->record.pid);
+	if (h->kind == HOLDER_WITHOUT_LOCK)
+		fputs(": it has closed the lock, but runs on", out);
+	if (h->displaced)
+		fputs(": the file that it locked was removed or replaced", out);
+}
+
+const char *holder_describe(const struct holder *h, bool in_full)
 {
 	char *line = NULL;
 	size_t size;
 	FILE *out = open_memstream(&line, &size);
 
 	if (out == NULL)
-		return NULL;
-	switch (h->kind) {
-	case HOLDER_NONE:
-		fputs("free", out);
-		break;
-	case HOLDER_RECORDED:
-	case HOLDER_WITHOUT_LOCK:
-		tell_processes(out, h, in_full);
-		break;
-	case HOLDER_OTHERS:
-		tell_processes(out, h, in_full);
-		if (h->record.kind == RECORD_PID && has_ended(h->record.pid))
-			fprintf(out, ": the recorded process %d has ended", (int) h->record.pid);
-		break;
-	case HOLDER_UNSEEN:
-		fputs(in_full ? "held, by a process that cannot be seen from here"
-			      : "held by an unknown process",
-			out);
-		break;
-	}
-	if (h->kind == HOLDER_WITHOUT_LOCK)
-		fputs(": it has closed the lock, but runs on", out);
-	if (h->displaced)
-		fputs(": the file that it locked was removed or replaced", out);
-	if (fclose(out) == EOF) {
-		free(line);
-		return NULL;
-	}
-	return line;
+		return unknown;
+	tell_holder(out, h, in_full);
+	return fclose(out) == EOF ? unknown : line;
 }
 
 /* -- acting -- */

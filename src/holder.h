@@ -38,10 +38,10 @@ struct holder {
 int holder_find(struct holder *h, const struct lock *l, bool held);
 
 /*
- * `held by PID 1234 (redis-server)` or what else is the case, in one line that the caller frees;
+ * `held by PID 1234 (redis-server)` or what else is the case, in one line that nobody frees;
  * in_full with whole command lines and since when.
  */
-char *holder_describe(const struct holder *h, bool in_full);
+const char *holder_describe(const struct holder *h, bool in_full);
 
 /*
  * Whether somebody holds a lock that was taken under the name of l, but on another file: what LOCK

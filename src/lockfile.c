@@ -136,26 +136,19 @@ static void set_mark(struct lock *l, int parent, const char *name)
 		err(EX_OSERR, "%s", l->path);
 }
 
-/* `DIRECTORY/.onlyone`, for messages; never freed. */
-static char *path_in(const char *directory)
-{
-	char *path = malloc(strlen(directory) + sizeof "/" + sizeof in_directory);
-
-	if (path == NULL)
-		err(EX_OSERR, "%s", directory);
-	stpcpy(stpcpy(stpcpy(path, directory), "/"), in_directory);
-	return path;
-}
-
 static void open_locked_file(struct lock *l, const struct lock_wish *w)
 {
+	char inside[PATH_MAX + sizeof "/" + sizeof in_directory];
 	const char *name = in_directory, *path = l->path;
 	int parent = l->directory;
 
-	if (parent != -1)
-		path = path_in(path);
-	else
+	if (parent == -1) {
 		parent = open_parent(l->path, &name);
+	} else {
+		/* LOCK could be opened, so it is no longer than PATH_MAX. */
+		stpcpy(stpcpy(stpcpy(inside, l->path), "/"), in_directory);
+		path = inside;
+	}
 	if (parent == -1)
 		cannot_open(path);
 	set_mark(l, parent, name);

@@ -7,6 +7,8 @@
  *   exec COMMAND, which keeps the PID and         handover.c  keeper.c
  *     inherits the locked descriptor
  *
+ * The other way round, question.c asks who holds it, and signals them.
+ *
  * From then on the kernel does the rest: the lock ends with the last process that inherited it.
  */
 #include "handover.h"
@@ -14,13 +16,13 @@
 #include "keeper.h"
 #include "lockfile.h"
 #include "options.h"
+#include "question.h"
 #include "record.h"
 #include "status.h"
 
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -37,20 +39,11 @@ static void tell(const struct options *o, const struct lock *l, const char *what
 		warnx("%s: %s", l->path, what);
 }
 
-static char *describe(const struct lock *l, const struct holder *h, bool in_full)
-{
-	char *line = holder_describe(h, in_full);
-
-	if (line == NULL)
-		err(EX_OSERR, "%s: held, but it cannot be told by whom", l->path);
-	return line;
-}
-
 /* Says who holds the lock, unless -q, and ends with the status for that. */
 static _Noreturn void refuse(const struct options *o, const struct lock *l, const struct holder *h)
 {
 	if (!o->quiet)
-		warnx("%s: %s%s", l->path, describe(l, h, false),
+		warnx("%s: %s%s", l->path, holder_describe(h, false),
 			h->kind == HOLDER_WITHOUT_LOCK ? "; --force starts all the same" : "");
 	exit(o->held_status);
 }
@@ -105,7 +98,7 @@ static void take_lock_aloud(const struct options *o, struct lock *l)
 	if (try_lock(o, l, limit_none()) == LOCK_TAKEN)
 		return;
 	struct holder h = find_holder(l);
-	warnx("%s: waiting: %s", l->path, describe(l, &h, false));
+	warnx("%s: waiting: %s", l->path, holder_describe(&h, false));
 	lock_close(l);
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	take_lock(o, l);
@@ -230,76 +223,6 @@ static int unlock(const struct options *o)
 	return EXIT_SUCCESS;
 }
 
-static void print_line(const struct lock *l, const char *line)
-{
-	if (puts(line) == EOF || fflush(stdout) == EOF)
-		err(EX_IOERR, "%s: standard output", l->path);
-}
-
-static void ask(struct lock *l, struct holder *h, const char *path)
-{
-	lock_open_to_ask(l, path);
-	if (holder_find(h, l, false) == -1)
-		err(EX_OSERR, "%s: it cannot be told who holds it", path);
-}
-
-static int status(const struct options *o)
-{
-	struct lock l;
-	struct holder h;
-
-	ask(&l, &h, o->lock);
-	print_line(&l, describe(&l, &h, true));
-	return h.kind == HOLDER_NONE ? STATUS_FREE : EXIT_SUCCESS;
-}
-
-static int print_pid(const struct options *o)
-{
-	char number[16];
-	struct lock l;
-	struct holder h;
-
-	ask(&l, &h, o->lock);
-	if (h.kind == HOLDER_UNSEEN)
-		errx(EX_NOPERM, "%s: %s", l.path, describe(&l, &h, true));
-	for (size_t i = 0; i < h.count; i++) {
-		snprintf(number, sizeof number, "%d", (int) h.pids[i]);
-		print_line(&l, number);
-	}
-	return h.kind == HOLDER_NONE ? STATUS_FREE : EXIT_SUCCESS;
-}
-
-static int wait_until_free(const struct options *o)
-{
-	struct lock l;
-	struct holder h;
-
-	for (;; lock_close(&l)) {
-		ask(&l, &h, o->lock);
-		if (h.kind == HOLDER_NONE)
-			return EXIT_SUCCESS;
-		if (holder_wait(&h, &o->limit) != 1)
-			refuse(o, &l, &h);
-	}
-}
-
-static int send_signal(const struct options *o)
-{
-	struct lock l;
-	struct holder h;
-
-	lock_open_to_ask(&l, o->lock);
-	if (holder_signal(&h, &l, o->signal) == -1) {
-		if (errno != ESRCH)
-			err(errno == EPERM ? EX_NOPERM : EX_OSERR, "%s: PID %d", l.path,
-				(int) h.record.pid);
-		warnx("%s: %s: nothing signalled", l.path, describe(&l, &h, false));
-		return h.kind == HOLDER_NONE ? STATUS_FREE : o->held_status;
-	}
-	lock_close(&l);
-	return limit_reached(&o->limit) ? EXIT_SUCCESS : wait_until_free(o);
-}
-
 int main(int argc, char **argv)
 {
 	struct options o;
@@ -311,10 +234,10 @@ int main(int argc, char **argv)
 	case JOB_UNLOCK:
 		return unlock(&o);
 	case JOB_STATUS:
-		return status(&o);
+		return question_status(o.lock);
 	case JOB_PID:
-		return print_pid(&o);
+		return question_pid(o.lock);
 	case JOB_SIGNAL:
-		return send_signal(&o);
+		return question_signal(o.lock, o.signal, &o.limit, o.held_status);
 	}
 }
