@@ -161,12 +161,14 @@ static int add_bearer(struct holder *h, pid_t pid)
 /* Adds every process that bears a lock on the target. -1 with errno. */
 static int search(struct holder *h, const struct target *t)
 {
-	DIR *processes = opendir("/proc");
 	struct dirent *entry;
 	int failed = 0;
 
+	if (!process_numbers_agree())
+		return 0; /* nobody whom we could name */
+	DIR *processes = opendir("/proc");
 	if (processes == NULL)
-		return errno == ENOENT ? 0 : -1;
+		return -1;
 	while (!failed && (entry = readdir(processes)) != NULL) {
 		pid_t pid = (pid_t) strtol(entry->d_name, NULL, 10);
 		enum sight sight = pid > 0 && pid != getpid() ? look_at(pid, t) : LACKS;
@@ -216,6 +218,13 @@ static int set_target(struct target *t, const struct lock *l)
 	return 0;
 }
 
+bool holder_bears(const struct lock *l, pid_t pid)
+{
+	struct target t;
+
+	return process_numbers_agree() && set_target(&t, l) == 0 && look_at(pid, &t) != LACKS;
+}
+
 /* Who holds the lock that is known to be held. A living recorded holder takes no search. */
 static int identify(struct holder *h, const struct lock *l)
 {
@@ -224,6 +233,9 @@ static int identify(struct holder *h, const struct lock *l)
 
 	if (recorded && is_trusted(l) && record_life(&h->record) == LIFE_LIVES)
 		return set_recorded(h);
+	h->kind = HOLDER_UNSEEN;
+	if (!process_numbers_agree())
+		return 0;
 	if (set_target(&t, l) == -1)
 		return -1;
 	if (recorded && look_at(h->record.pid, &t) != LACKS)
@@ -232,7 +244,8 @@ static int identify(struct holder *h, const struct lock *l)
 		return -1;
 	if (recorded && is_among(h, h->record.pid))
 		return set_recorded(h);
-	h->kind = h->count > 0 ? HOLDER_OTHERS : HOLDER_UNSEEN;
+	if (h->count > 0)
+		h->kind = HOLDER_OTHERS;
 	return 0;
 }
 
@@ -259,19 +272,31 @@ static int find_once(struct holder *h, const struct lock *l, bool held)
 	return l->mark == 0 || holder_find_displaced(h, l) != -1 || errno == ENOENT ? 0 : -1;
 }
 
+/*
+ * The holder has taken the lock and is about to write its record, or has ended and its keeper has
+ * not woken up yet: false when that has been given time enough, a tenth of a second or a second.
+ */
+static bool give_it_a_moment(const struct holder *h, int *tries)
+{
+	const struct timespec moment = { .tv_nsec = 5000000 }, second = { .tv_sec = 1 };
+	struct limit limit = limit_after(second);
+
+	if (h->kind != HOLDER_UNSEEN || (*tries)-- == 0)
+		return false;
+	if (h->keeper != 0)
+		return holder_wait(h, &limit) == 1;
+	return nanosleep(&moment, NULL) == 0 || errno == EINTR;
+}
+
 int holder_find(struct holder *h, const struct lock *l, bool held)
 {
-	/* A holder that has just taken the lock and not yet written: a tenth of a second at most.
-	 */
-	const struct timespec moment = { .tv_nsec = 5000000 };
+	int tries = 20;
 
-	for (int tries = held ? 20 : 1;; tries--) {
-		if (find_once(h, l, held) == -1)
+	do
+		if (find_once(h, l, held && tries == 20) == -1)
 			return -1;
-		if (h->kind != HOLDER_UNSEEN || h->keeper != 0 || tries <= 1)
-			return 0;
-		nanosleep(&moment, NULL);
-	}
+	while (give_it_a_moment(h, &tries));
+	return 0;
 }
 
 /* -- a lock under this name on another file -- */
@@ -336,14 +361,18 @@ static int find_elsewhere(const struct lock *l, struct procfs_lock *where)
 int holder_find_displaced(struct holder *h, const struct lock *l)
 {
 	struct target t = { .count = 1 };
-	int found = find_elsewhere(l, &t.files[0]);
+	int found, tries = 20;
 
-	if (found != 1)
-		return found;
-	h->displaced = true;
-	if (search(h, &t) == -1)
-		return -1;
-	h->kind = h->count > 0 ? HOLDER_OTHERS : HOLDER_UNSEEN;
+	do {
+		*h = (struct holder){ .kind = HOLDER_NONE };
+		found = find_elsewhere(l, &t.files[0]);
+		if (found != 1)
+			return found;
+		h->displaced = true;
+		if (search(h, &t) == -1)
+			return -1;
+		h->kind = h->count > 0 ? HOLDER_OTHERS : HOLDER_UNSEEN;
+	} while (give_it_a_moment(h, &tries));
 	return 1;
 }
 
@@ -408,7 +437,8 @@ static void tell_holder(FILE *out, const struct holder *h, bool in_full)
 	default:
 		tell_processes(out, h, in_full);
 	}
-	if (h->kind == HOLDER_OTHERS && h->record.kind == RECORD_PID && has_ended(h->record.pid))
+	if (h->kind == HOLDER_OTHERS && h->record.kind == RECORD_PID && !h->record.strange &&
+		has_ended(h->record.pid))
 		fprintf(out, ": the recorded process %d has ended", (int) h->record.pid);
 	if (h->kind == HOLDER_WITHOUT_LOCK)
 		fputs(": it has closed the lock, but runs on", out);

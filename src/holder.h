@@ -21,9 +21,9 @@ struct holder {
 		HOLDER_UNSEEN,   /* somebody whom /proc does not show to us */
 		HOLDER_WITHOUT_LOCK, /* the recorded process closed the descriptor, but lives */
 	} kind;
-	bool displaced; /* on a file that LOCK does not name any more */
-	bool removed;   /* at least one of those found has a file that lost its name */
-	struct record record;
+	bool displaced;       /* on a file that LOCK does not name any more */
+	bool removed;         /* at least one of those found has a file that lost its name */
+	struct record record; /* empty where the holder is displaced: that file is gone */
 	pid_t *pids; /* of the first four kinds, ascending as /proc lists them; freed by nobody */
 	size_t count;
 	pid_t keeper; /* that holds on for a process that has ended already, and will end now; else
@@ -31,9 +31,10 @@ struct holder {
 };
 
 /*
- * Fills *h for a lock opened by lock_open_to_ask(). Where the caller knows that the lock is held,
- * it says so, and no lock is asked for; and if the holder has not written its record yet, that is
- * given a moment. Takes no lock, writes nothing. -1 with errno.
+ * Fills *h for a lock opened by lock_open_to_ask(). A caller who has just been refused the lock
+ * says that it is held: then a holder who is not to be seen yet, or any more, is given a moment,
+ * and if nobody holds it then, the answer is HOLDER_NONE all the same. Takes no lock, writes
+ * nothing. -1 with errno.
  */
 int holder_find(struct holder *h, const struct lock *l, bool held);
 
@@ -51,6 +52,9 @@ const char *holder_describe(const struct holder *h, bool in_full);
  * Not free: for /proc/locks the kernel waits for an RCU grace period, some milliseconds.
  */
 int holder_find_displaced(struct holder *h, const struct lock *l);
+
+/* Whether pid has a descriptor that bears a lock of l; false also if that cannot be seen. */
+bool holder_bears(const struct lock *l, pid_t pid);
 
 /*
  * Waits until h, as far as it is known, has ended or the limit is reached: 1 or 0; -1 with errno,

@@ -7,9 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -47,6 +50,45 @@ static void close_all_but(int *kept, size_t count)
 	close_between(first, UINT_MAX);
 }
 
+/* The parts of the program that can be read in again: all that was never written to. */
+struct segments {
+	struct {
+		void *start;
+		size_t length;
+	} of[8];
+	size_t count;
+};
+
+static int add_segments(struct dl_phdr_info *object, size_t size, void *found)
+{
+	const uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE);
+	struct segments *s = found;
+
+	(void) size;
+	for (int i = 0; i < object->dlpi_phnum; i++) {
+		const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+		uintptr_t start = object->dlpi_addr + segment->p_vaddr;
+		if (segment->p_type != PT_LOAD || segment->p_flags & PF_W || s->count == 8)
+			continue;
+		s->of[s->count].start = (void *) (start & ~(page - 1));
+		s->of[s->count++].length = segment->p_memsz;
+	}
+	return 0;
+}
+
+/*
+ * Start-up has mapped far more of the program than waiting needs, a third of a megabyte that would
+ * count as the keeper's. What is still needed comes back from the page cache.
+ */
+static void forget_program(void)
+{
+	struct segments s = { .count = 0 };
+
+	dl_iterate_phdr(add_segments, &s);
+	for (size_t i = 0; i < s.count; i++)
+		madvise(s.of[i].start, s.of[i].length, MADV_DONTNEED);
+}
+
 /* In the second child: never returns. What fails here ends it, and the parent reads no byte. */
 static _Noreturn void keep(const struct lock *l, int command, int ready)
 {
@@ -59,6 +101,7 @@ static _Noreturn void keep(const struct lock *l, int command, int ready)
 	if (write(ready, "", 1) != 1)
 		_exit(EX_OSERR);
 	close(ready);
+	forget_program();
 	/* Whatever else poll may say: in doubt the lock stays. */
 	while (poll(&end, 1, -1) != 1)
 		;

@@ -25,6 +25,19 @@ static struct timespec now(void)
 	return t;
 }
 
+struct limit limit_after(struct timespec length)
+{
+	struct limit l = { .kind = LIMIT_UNTIL, .until = now() };
+
+	l.until.tv_sec += length.tv_sec;
+	l.until.tv_nsec += length.tv_nsec;
+	if (l.until.tv_nsec >= NANOSECONDS) {
+		l.until.tv_nsec -= NANOSECONDS;
+		l.until.tv_sec++;
+	}
+	return l;
+}
+
 /* Not strtod(3): it takes nan, inf, hexadecimal, blanks and what the locale calls a point. */
 int limit_parse(struct limit *l, const char *seconds)
 {
@@ -46,17 +59,8 @@ int limit_parse(struct limit *l, const char *seconds)
 	if (digits == 0 || *s != '\0')
 		return -1;
 
-	*l = limit_none();
-	if (length.tv_sec == 0 && length.tv_nsec == 0)
-		return 0;
-	l->kind = LIMIT_UNTIL;
-	l->until = now();
-	l->until.tv_sec += length.tv_sec;
-	l->until.tv_nsec += length.tv_nsec;
-	if (l->until.tv_nsec >= NANOSECONDS) {
-		l->until.tv_nsec -= NANOSECONDS;
-		l->until.tv_sec++;
-	}
+	bool zero = length.tv_sec == 0 && length.tv_nsec == 0;
+	*l = zero ? limit_none() : limit_after(length);
 	return 0;
 }
 

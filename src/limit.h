@@ -16,6 +16,8 @@ struct limit {
 struct limit limit_none(void);
 struct limit limit_never(void);
 
+struct limit limit_after(struct timespec length); /* from now */
+
 /* Digits with an optional fraction, counted from now; 0 is limit_none(). -1: not such a number. */
 int limit_parse(struct limit *l, const char *seconds);
 

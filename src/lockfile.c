@@ -61,13 +61,20 @@ static int raise_descriptor(int fd, const char *path)
 		raised = fcntl(fd, F_DUPFD_CLOEXEC, HIGHEST + 1);
 	if (raised == -1)
 		raised = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	int why = errno;
+	close(fd); /* before any message, see above */
+	errno = why;
 	if (raised == -1)
 		err(EX_OSERR, "%s", path);
-	close(fd);
 	return raised;
 }
 
 /* -- opening -- */
+
+const char *lock_file_name(const struct lock *l)
+{
+	return l->inside != NULL ? l->inside : l->path;
+}
 
 static void refuse_foreign(const char *path, const struct stat *s)
 {
@@ -136,26 +143,33 @@ static void set_mark(struct lock *l, int parent, const char *name)
 		err(EX_OSERR, "%s", l->path);
 }
 
+/* `LOCK/.onlyone`, for messages. */
+static char *path_inside(const char *directory)
+{
+	char *path = malloc(strlen(directory) + sizeof "/" + sizeof in_directory);
+
+	if (path == NULL)
+		err(EX_OSERR, "%s", directory);
+	stpcpy(stpcpy(stpcpy(path, directory), "/"), in_directory);
+	return path;
+}
+
 static void open_locked_file(struct lock *l, const struct lock_wish *w)
 {
-	char inside[PATH_MAX + sizeof "/" + sizeof in_directory];
-	const char *name = in_directory, *path = l->path;
+	const char *name = in_directory;
 	int parent = l->directory;
 
-	if (parent == -1) {
+	if (parent != -1)
+		l->inside = path_inside(l->path);
+	else
 		parent = open_parent(l->path, &name);
-	} else {
-		/* LOCK could be opened, so it is no longer than PATH_MAX. */
-		stpcpy(stpcpy(stpcpy(inside, l->path), "/"), in_directory);
-		path = inside;
-	}
 	if (parent == -1)
-		cannot_open(path);
+		cannot_open(l->path);
 	set_mark(l, parent, name);
-	int fd = open_file(parent, name, path, w);
+	int fd = open_file(parent, name, lock_file_name(l), w);
 	if (parent != l->directory)
 		close(parent);
-	l->fd = l->content = raise_descriptor(fd, path);
+	l->fd = l->content = raise_descriptor(fd, lock_file_name(l));
 }
 
 /* -- locking -- */
@@ -375,6 +389,8 @@ void lock_close(struct lock *l)
 	if (l->directory != -1)
 		close(l->directory);
 	l->fd = l->content = l->directory = -1;
+	free(l->inside);
+	l->inside = NULL;
 }
 
 /* -- descriptors of the caller -- */

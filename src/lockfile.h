@@ -17,6 +17,7 @@ struct lock {
 	int fd;           /* bears the locks; -1 while not open */
 	int content;      /* reads and writes the record: fd itself, but for adopted descriptors */
 	int directory;    /* LOCK where it is a directory, and fd then is .onlyone in it; else -1 */
+	char *inside;     /* the path of .onlyone in LOCK where that is a directory; else NULL */
 	bool adopted;     /* fd is the caller's, and stays open */
 	bool shared;
 	bool network;  /* on NFS, where flock(2) is an fcntl lock of the same bytes */
@@ -44,6 +45,9 @@ enum lock_outcome lock_adopt(struct lock *l, int fd, const struct lock_wish *w);
 
 /* Unlocks and leaves the descriptor open. -1 with errno. */
 int lock_give_back(const struct lock *l);
+
+/* What to call the file that fd is open on: LOCK, or .onlyone in it. */
+const char *lock_file_name(const struct lock *l);
 
 /* Closes the descriptors that we opened, which unlocks them. */
 void lock_close(struct lock *l);

@@ -71,22 +71,13 @@ static enum lock_outcome try_lock(const struct options *o, struct lock *l, struc
 	return o->fd == -1 ? lock_acquire(l, o->lock, &wish) : lock_adopt(l, o->fd, &wish);
 }
 
-/* A command that ended a moment ago may have left a keeper that has not woken up yet. */
-static bool keeper_has_left(const struct holder *h)
-{
-	struct limit moment;
-
-	limit_parse(&moment, "1");
-	return h->kind == HOLDER_UNSEEN && h->keeper != 0 && holder_wait(h, &moment) == 1;
-}
-
 static void take_lock(const struct options *o, struct lock *l)
 {
 	while (try_lock(o, l, o->limit) == LOCK_HELD) {
 		struct holder h = find_holder(l);
-		if (!keeper_has_left(&h))
+		if (h.kind != HOLDER_NONE)
 			refuse(o, l, &h);
-		lock_close(l);
+		lock_close(l); /* it was given back in between */
 	}
 }
 
@@ -111,7 +102,7 @@ static void take_lock_aloud(const struct options *o, struct lock *l)
 /* The lock is ours, but a copy runs that lost it: true once it has ended within the limit. */
 static bool outlasts_displaced(const struct options *o, const struct lock *l)
 {
-	struct holder h = { .kind = HOLDER_NONE };
+	struct holder h;
 	int found = holder_find_displaced(&h, l);
 
 	if (found == -1 && errno != ENOENT)
@@ -123,12 +114,25 @@ static bool outlasts_displaced(const struct options *o, const struct lock *l)
 	return found == 1;
 }
 
+/*
+ * A descriptor of --fd may be the one that bears the recorded process's lock: it still has it, and
+ * that we got it too means that it is the same. Or the caller itself takes what it has closed.
+ */
+static bool is_of_the_holder(const struct options *o, const struct claim *c)
+{
+	if (o->command == NULL && c->found.pid == getppid())
+		return true;
+	return holder_bears(&c->lock, c->found.pid);
+}
+
 static bool outlasts_recorded(const struct options *o, const struct claim *c)
 {
 	struct holder h = { .kind = HOLDER_WITHOUT_LOCK, .record = c->found };
 	pid_t pid = c->found.pid;
 
 	if (record_life(&c->found) == LIFE_ENDED)
+		return false;
+	if (c->lock.adopted && is_of_the_holder(o, c))
 		return false;
 	if (o->force) {
 		tell(o, &c->lock, "the recorded process still runs, as --force allows");
@@ -161,7 +165,7 @@ static struct claim claim(const struct options *o)
 			err(EX_IOERR, "%s", c.lock.path);
 		if (c.found.kind == RECORD_FOREIGN)
 			errx(EX_DATAERR, "%s: holds something that is no lock record, left alone",
-				c.lock.path);
+				lock_file_name(&c.lock));
 		/* Whom we had to wait for may have ended long after the file was replaced: once
 		 * more. */
 		if (!c.found.vouches && outlasts_displaced(o, &c.lock))
@@ -207,6 +211,20 @@ static int run(const struct options *o)
 	err(errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE, "%s", o->command[0]);
 }
 
+/* Empties the record, but that of a process that lives and has merely closed its lock. */
+static void clear_record(const struct lock *l)
+{
+	struct record r;
+
+	if (record_read(l->content, record_origin(l->content), &r) == -1)
+		err(EX_IOERR, "%s", l->path);
+	if (r.kind == RECORD_FOREIGN)
+		errx(EX_DATAERR, "%s: holds something that is no lock record, left alone", l->path);
+	bool ours = record_life(&r) == LIFE_ENDED || holder_bears(l, r.pid);
+	if (ours && record_clear(l->content) == -1)
+		err(EX_IOERR, "%s: the record could not be cleared", l->path);
+}
+
 static int unlock(const struct options *o)
 {
 	struct options now = *o;
@@ -215,9 +233,8 @@ static int unlock(const struct options *o)
 	/* Only who has the lock, or could have it, may empty the record. */
 	int flags = fcntl(o->fd, F_GETFL);
 	now.shared = o->shared || (flags != -1 && (flags & O_ACCMODE) == O_RDONLY);
-	if (try_lock(&now, &l, limit_none()) == LOCK_TAKEN && !l.shared &&
-		record_clear(l.content) == -1)
-		err(EX_IOERR, "%s: the record could not be cleared", l.path);
+	if (try_lock(&now, &l, limit_none()) == LOCK_TAKEN && !l.shared)
+		clear_record(&l);
 	if (lock_give_back(&l) == -1)
 		err(EX_OSERR, "%s", l.path);
 	return EXIT_SUCCESS;
@@ -238,6 +255,6 @@ int main(int argc, char **argv)
 	case JOB_PID:
 		return question_pid(o.lock);
 	case JOB_SIGNAL:
-		return question_signal(o.lock, o.signal, &o.limit, o.held_status);
+		return question_signal(o.lock, o.signal, &o.limit, o.held_status, o.quiet);
 	}
 }

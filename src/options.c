@@ -33,8 +33,8 @@ static const char usage[] =
 	"  -x, -e, --exclusive         an exclusive lock (the default)\n"
 	"  -s, --shared                a shared lock\n"
 	"  -E, --conflict-exit-code N  exit with N instead of 75 when LOCK is held\n"
-	"  -o, --close                 COMMAND does not inherit the lock, a keeper holds it\n"
-	"  -F, --no-fork               accepted for flock(1)'s sake: there is never a fork\n"
+	"  -o, --close                 a keeper holds the lock, not COMMAND\n"
+	"  -F, --no-fork               accepted as in flock(1): there is no fork\n"
 	"  -m, --mode OCTAL            mode of a lock file that is created (0600)\n"
 	"  -f, --force                 start although the recorded process still lives\n"
 	"  -q, --quiet                 say nothing when LOCK is held\n"
@@ -50,7 +50,7 @@ static const char usage[] =
 
 enum { OPT_FD = UCHAR_MAX + 1, OPT_STATUS, OPT_PID, OPT_SIGNAL };
 
-static const char short_options[] = "+nbw:xesE:oFm:fqvuhV"; /* '+': stop at the first operand */
+static const char short_options[] = "+nbw:xesE:oFm:fqvc:uhV"; /* '+': stop at the first operand */
 static const struct option long_options[] = {
 	{ "nonblock", no_argument, NULL, 'n' },
 	{ "nb", no_argument, NULL, 'n' }, /* flock(1) has it too */
@@ -67,6 +67,7 @@ static const struct option long_options[] = {
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "fd", required_argument, NULL, OPT_FD },
+	{ "command", required_argument, NULL, 'c' },
 	{ "unlock", no_argument, NULL, 'u' },
 	{ "status", no_argument, NULL, OPT_STATUS },
 	{ "pid", no_argument, NULL, OPT_PID },
@@ -103,7 +104,7 @@ static void set_job(struct options *o, enum job job)
 	o->job = job;
 }
 
-static void read_option(struct options *o, int option, const char *value)
+static void read_option(struct options *o, int option, char *value)
 {
 	switch (option) {
 	case 'n':
@@ -143,6 +144,9 @@ static void read_option(struct options *o, int option, const char *value)
 	case 'v':
 		o->verbose = true;
 		break;
+	case 'c':
+		o->string = value;
+		break;
 	case 'u':
 		set_job(o, JOB_UNLOCK);
 		break;
@@ -170,21 +174,31 @@ static void read_option(struct options *o, int option, const char *value)
 	}
 }
 
+static char **shell_command(struct options *o, char *string)
+{
+	char *shell = getenv("SHELL");
+
+	o->shell[0] = shell != NULL && *shell != '\0' ? shell : "/bin/sh";
+	o->shell[1] = "-c";
+	o->shell[2] = string;
+	return o->shell;
+}
+
 /* The command that the operands from argv on name; NULL where there is none. */
 static char **read_command(struct options *o, char **argv)
 {
+	if (o->string != NULL) { /* -c stood where options do: behind --fd */
+		if (o->fd == -1 || argv[0] != NULL)
+			errx(EX_USAGE, "-c stands behind LOCK and takes exactly one string");
+		return shell_command(o, o->string);
+	}
 	if (argv[0] == NULL)
 		return NULL;
 	if (strcmp(argv[0], "-c") != 0 && strcmp(argv[0], "--command") != 0)
 		return argv;
 	if (argv[1] == NULL || argv[2] != NULL)
 		errx(EX_USAGE, "%s takes exactly one string", argv[0]);
-
-	char *shell = getenv("SHELL");
-	o->shell[0] = shell != NULL && *shell != '\0' ? shell : "/bin/sh";
-	o->shell[1] = "-c";
-	o->shell[2] = argv[1];
-	return o->shell;
+	return shell_command(o, argv[1]);
 }
 
 static void read_operands(struct options *o, char **argv)

@@ -22,6 +22,7 @@ struct options {
 	const char *lock; /* LOCK; NULL with --fd */
 	int fd;           /* --fd; -1 without */
 	char **command;   /* NULL-terminated; NULL where there is none */
+	char *string;     /* -c behind --fd; NULL without */
 	char *shell[4];   /* -c: what command then points to */
 	struct limit limit;
 	mode_t mode;

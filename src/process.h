@@ -9,6 +9,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/*
+ * Whether /proc numbers processes as we do. In a PID namespace that still has its parent's /proc
+ * (unshare --pid without --mount-proc) it does not, and what it says of a number is of another
+ * process. Nor where it is not mounted.
+ */
+bool process_numbers_agree(void);
+
 /* A pidfd, which the caller closes; -1 with errno: ESRCH, or ENOSYS before Linux 5.3. */
 int process_open(pid_t pid);
 

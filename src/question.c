@@ -48,34 +48,52 @@ int question_pid(const char *path)
 	return answer(&h);
 }
 
-static int wait_until_free(const char *path, const struct limit *limit, int held_status)
+/* 1 when h has given the lock back, 0 when the limit was reached first, -1 with errno. */
+static int wait_for(const struct holder *h, const char *path, const struct limit *limit)
+{
+	const struct lock_wish wish = { .mode = 0600, .limit = *limit };
+	struct lock l;
+	int ended = holder_wait(h, limit);
+
+	if (ended != -1 || errno != ESRCH || h->displaced)
+		return ended;
+	/* Whom we cannot see we cannot wait for, but for the lock itself, which takes it a moment.
+	 */
+	ended = lock_acquire(&l, path, &wish) == LOCK_TAKEN;
+	lock_close(&l);
+	return ended;
+}
+
+static bool becomes_free(struct holder *h, const char *path, const struct limit *limit)
 {
 	for (;;) {
 		struct lock l;
-		struct holder h = ask(&l, path);
+		*h = ask(&l, path);
 		lock_close(&l);
-		if (h.kind == HOLDER_NONE)
-			return EXIT_SUCCESS;
-		if (holder_wait(&h, limit) != 1) {
-			warnx("%s: %s", path, holder_describe(&h, false));
-			return held_status;
-		}
+		if (h->kind == HOLDER_NONE)
+			return true;
+		if (wait_for(h, path, limit) != 1)
+			return false;
 	}
 }
 
-int question_signal(const char *path, int signal, const struct limit *limit, int held_status)
+int question_signal(
+	const char *path, int signal, const struct limit *limit, int held_status, bool quiet)
 {
+	const char *and = ": nothing signalled";
 	struct lock l;
 	struct holder h;
 
 	lock_open_to_ask(&l, path);
-	if (holder_signal(&h, &l, signal) == -1) {
-		if (errno != ESRCH)
-			err(errno == EPERM ? EX_NOPERM : EX_OSERR, "%s: PID %d", path,
-				(int) h.record.pid);
-		warnx("%s: %s: nothing signalled", path, holder_describe(&h, false));
-		return h.kind == HOLDER_NONE ? STATUS_FREE : held_status;
+	if (holder_signal(&h, &l, signal) == 0) {
+		lock_close(&l);
+		if (limit->kind == LIMIT_NONE || becomes_free(&h, path, limit))
+			return EXIT_SUCCESS;
+		and = "";
+	} else if (errno != ESRCH) {
+		err(errno == EPERM ? EX_NOPERM : EX_OSERR, "%s: PID %d", path, (int) h.record.pid);
 	}
-	lock_close(&l);
-	return limit_reached(limit) ? EXIT_SUCCESS : wait_until_free(path, limit, held_status);
+	if (!quiet)
+		warnx("%s: %s%s", path, holder_describe(&h, false), and);
+	return h.kind == HOLDER_NONE ? STATUS_FREE : held_status;
 }

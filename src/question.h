@@ -8,6 +8,8 @@
 
 #include "limit.h"
 
+#include <stdbool.h>
+
 /* --status: one line, of all who hold it. */
 int question_status(const char *path);
 
@@ -17,8 +19,9 @@ int question_pid(const char *path);
 /*
  * --signal: 0 when the recorded process holds the lock and was signalled; with a limit, once the
  * lock is free. held_status when the lock is still held then, or only by others than the recorded
- * process, who are not signalled. EX_NOPERM when we may not.
+ * process, who are not signalled. EX_NOPERM when we may not. quiet: no line but for errors.
  */
-int question_signal(const char *path, int signal, const struct limit *limit, int held_status);
+int question_signal(
+	const char *path, int signal, const struct limit *limit, int held_status, bool quiet);
 
 #endif

@@ -16,15 +16,23 @@ static const char attribute[] = "user.onlyone";
 
 enum {
 	PID_HIGHEST = 1 << 22, /* PID_MAX_LIMIT of the kernel's linux/threads.h */
-	ATTRIBUTE_SIZE = 3 * NUMBER_SIZE,
+	ATTRIBUTE_SIZE = 4 * NUMBER_SIZE,
 };
+
+/* By errno: ENOSYS and EPERM where a sandbox forbids the calls, or a file system their use. */
+static bool is_unsupported(void)
+{
+	return errno == EOPNOTSUPP || errno == ENOSYS || errno == EPERM;
+}
 
 uint64_t record_origin(int fd)
 {
 	char boot[64];
 	struct stat file, namespace;
-	ssize_t length = procfs_peek("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
 
+	if (!process_numbers_agree())
+		return 0;
+	ssize_t length = procfs_peek("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
 	if (length == -1 || stat("/proc/self/ns/pid", &namespace) == -1 || fstat(fd, &file) == -1)
 		return 0;
 	uint64_t h = hash_bytes(HASH_START, boot, (size_t) length);
@@ -57,34 +65,58 @@ static void parse_content(const char *text, struct record *r)
 	r->pid = (pid_t) pid;
 }
 
-/* The incarnation, if the attribute speaks of this PID in this boot, PID namespace and file. */
-static void parse_attribute(const char *text, uint64_t origin, struct record *r)
-{
-	const char *at = text;
-	uint64_t pid, time, from;
+struct incarnation {
+	uint64_t pid, time, written, origin;
+};
 
-	if (number_read(&at, PID_HIGHEST, &pid) == -1 || *at++ != ' ' ||
-		number_read(&at, UINT64_MAX, &time) == -1 || *at++ != ' ' ||
-		number_read(&at, UINT64_MAX, &from) == -1 || *at != '\0')
-		return;
-	if (pid == (uint64_t) r->pid && from == origin && origin != 0)
-		r->locked_at = time;
+static int parse_attribute(const char *at, struct incarnation *i)
+{
+	if (number_read(&at, PID_HIGHEST, &i->pid) == -1 || *at++ != ' ' ||
+		number_read(&at, UINT64_MAX, &i->time) == -1 || *at++ != ' ' ||
+		number_read(&at, UINT64_MAX, &i->written) == -1 || *at++ != ' ' ||
+		number_read(&at, UINT64_MAX, &i->origin) == -1 || *at != '\0')
+		return -1;
+	return 0;
 }
 
 /*
- * Writing the record sets both times of the file to the same value, and attribute goes first;
- * whatever is done to the inode later (a rename, a link, a restore) moves its ctime alone. That a
- * file was here all the time since cannot be said of one that was renamed, nor of a copy.
+ * The record is written last and sets both times of the file to that moment. Whatever is done to it
+ * later, a rename, a link, touch(1), a restored copy, moves ctime, which nobody can set: away from
+ * mtime, or both away from the moment. That a file was here all the time since cannot be said then.
  */
-static bool untouched(const struct stat *s)
+static bool is_untouched(const struct stat *s, uint64_t written)
 {
-	return s->st_mtim.tv_sec == s->st_ctim.tv_sec && s->st_mtim.tv_nsec == s->st_ctim.tv_nsec;
+	const int64_t tick = 10; /* of the kernel's clock for file times: up to 10 ms */
+	int64_t changed = s->st_ctim.tv_sec * INT64_C(1000) + s->st_ctim.tv_nsec / 1000000;
+	int64_t later = changed - (int64_t) written;
+
+	return s->st_mtim.tv_sec == s->st_ctim.tv_sec && s->st_mtim.tv_nsec == s->st_ctim.tv_nsec &&
+	       later >= -tick && later <= tick;
+}
+
+/* The attribute counts only if it speaks of this PID in this boot, PID namespace and file. */
+static int read_attribute(int fd, uint64_t origin, const struct stat *s, struct record *r)
+{
+	char text[ATTRIBUTE_SIZE + 1];
+	struct incarnation i;
+	ssize_t length = fgetxattr(fd, attribute, text, ATTRIBUTE_SIZE);
+
+	if (length == -1)
+		return errno == ENODATA || errno == ERANGE || is_unsupported() ? 0 : -1;
+	text[length] = '\0';
+	if (parse_attribute(text, &i) == -1 || i.pid != (uint64_t) r->pid)
+		return 0;
+	r->strange = origin == 0 || i.origin != origin;
+	if (r->strange)
+		return 0;
+	r->locked_at = i.time;
+	r->vouches = is_untouched(s, i.written);
+	return 0;
 }
 
 int record_read(int fd, uint64_t origin, struct record *r)
 {
 	char text[RECORD_SIZE + 1 + 1]; /* one more than a record, and a NUL */
-	char incarnation[ATTRIBUTE_SIZE + 1];
 	struct stat s;
 
 	*r = (struct record){ 0 };
@@ -100,50 +132,41 @@ int record_read(int fd, uint64_t origin, struct record *r)
 		return 0;
 
 	memcpy(r->text, text, r->length);
-	length = fgetxattr(fd, attribute, incarnation, ATTRIBUTE_SIZE);
-	if (length >= 0) {
-		incarnation[length] = '\0';
-		parse_attribute(incarnation, origin, r);
-		r->vouches = r->locked_at != 0 && untouched(&s);
-	} else if (errno == EOPNOTSUPP) {
-		r->vouches = untouched(&s);
-	} else if (errno != ENODATA && errno != ERANGE) {
-		return -1;
-	}
-	return 0;
+	return read_attribute(fd, origin, &s, r);
 }
 
-static uint64_t now(void)
+static uint64_t now(clockid_t clock, uint64_t per_second)
 {
 	struct timespec t;
+	uint64_t unit = 1000000000 / per_second;
 
-	clock_gettime(CLOCK_BOOTTIME, &t); /* since Linux 2.6.39; cannot fail */
-	return (uint64_t) t.tv_sec * 1000000000 + (uint64_t) t.tv_nsec;
+	clock_gettime(clock, &t); /* cannot fail for the clocks used here */
+	return (uint64_t) t.tv_sec * per_second + (uint64_t) t.tv_nsec / unit;
 }
 
-/* 1 written, 0 not to be had on this file system, -1 with errno. */
+/*
+ * 1 written, 0 not to be had on this file system, -1 with errno. At most 64 bytes, which ext4 keeps
+ * in an inode of 256.
+ */
 static int write_attribute(int fd, pid_t pid, uint64_t time, uint64_t origin)
 {
+	const uint64_t numbers[] = { (uint64_t) pid, time, now(CLOCK_REALTIME, 1000), origin };
 	char text[ATTRIBUTE_SIZE], *end = text;
 
-	end = number_write(end, (uint64_t) pid);
-	*end++ = ' ';
-	end = number_write(end, time);
-	*end++ = ' ';
-	end = number_write(end, origin);
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		if (i > 0)
+			*end++ = ' ';
+		end = number_write(end, numbers[i]);
+	}
 	if (fsetxattr(fd, attribute, text, (size_t) (end - text), 0) == 0)
 		return 1;
-	/* ENOSYS, EPERM: a sandbox forbids the call, or a file system its use. */
-	return errno == EOPNOTSUPP || errno == ENOSYS || errno == EPERM ? 0 : -1;
+	return is_unsupported() ? 0 : -1;
 }
 
 /* The record without its incarnation: 0, or -1 with errno. */
 static int remove_attribute(int fd)
 {
-	if (fremovexattr(fd, attribute) == 0 || errno == ENODATA || errno == EOPNOTSUPP ||
-		errno == ENOSYS || errno == EPERM)
-		return 0;
-	return -1;
+	return fremovexattr(fd, attribute) == 0 || errno == ENODATA || is_unsupported() ? 0 : -1;
 }
 
 /*
@@ -178,7 +201,7 @@ enum record_written record_write(int fd, pid_t pid, uint64_t origin, const struc
 
 	*end++ = '\n';
 	if (origin != 0)
-		dated = write_attribute(fd, pid, now(), origin);
+		dated = write_attribute(fd, pid, now(CLOCK_BOOTTIME, 1000000000), origin);
 	else if (remove_attribute(fd) == -1)
 		dated = -1;
 	if (dated != -1 && write_content(fd, text, (size_t) (end - text)) == 0)

@@ -3,11 +3,11 @@
  * extended attribute user.onlyone which incarnation of that PID it was, so that a later process
  * that bears the same number is not taken for it.
  *
- * The attribute is `PID TIME ORIGIN` in decimal: the PID once more, since content and attribute
- * are written one after the other; CLOCK_BOOTTIME in nanoseconds when it was written, which is
- * later than the process began and earlier than any that can inherit its number; and a hash of
- * boot, PID namespace and file, outside of which the PID means nothing. It is short so that ext4
- * can keep it in the inode.
+ * The attribute is `PID TIME WRITTEN ORIGIN` in decimal: the PID once more, since content and
+ * attribute are written one after the other; CLOCK_BOOTTIME in nanoseconds when it was written,
+ * which is later than the process began and earlier than any that can inherit its number;
+ * CLOCK_REALTIME at that moment, in milliseconds, which the file's own times then show; and a hash
+ * of boot, PID namespace and file, outside of which the PID means nothing.
  */
 #ifndef RECORD_H
 #define RECORD_H
@@ -30,6 +30,7 @@ struct record {
 	pid_t pid;
 	char text[RECORD_SIZE]; /* the content as found, so that it can be put back */
 	size_t length;
+	bool strange; /* of another boot, PID namespace or file: the number says nothing here */
 	uint64_t locked_at; /* the incarnation, CLOCK_BOOTTIME in nanoseconds; 0 where it is not
 			       known */
 	bool vouches;       /* nothing was done to this file since the record was written into it */
