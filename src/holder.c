@@ -71,35 +71,34 @@ static void close_descriptors(struct descriptors *d)
 		closedir(d->list);
 }
 
-/* Whether the file of the current descriptor has lost its name, or may have. */
-static bool is_removed(const struct descriptors *d)
+/* The file of the current descriptor; where that cannot be seen, one of root's without a name. */
+static struct stat file_of(const struct descriptors *d)
 {
 	char path[PROCESS_PATH], name[sizeof "fd/2147483647"];
 	struct stat s;
 
 	stpcpy(stpcpy(name, "fd/"), d->name);
 	process_path(path, d->pid, name);
-	return stat(path, &s) == -1 || s.st_nlink == 0;
+	return stat(path, &s) == 0 ? s : (struct stat){ .st_nlink = 0 };
 }
 
-enum sight { LACKS, BEARS, BEARS_REMOVED };
-
-/* Whether pid has a descriptor that bears a lock on the target, as far as we may look. */
-static enum sight look_at(pid_t pid, const struct target *t)
+/* Whether pid has a descriptor that bears a lock on the target, as far as we may look; its file. */
+static bool bears(pid_t pid, const struct target *t, struct stat *file)
 {
 	struct descriptors d = open_descriptors(pid);
-	enum sight sight = LACKS;
+	bool found = false;
 	char fdinfo[FDINFO_SIZE];
 	struct procfs_lock lock;
 
-	while (sight == LACKS && next_descriptor(&d, fdinfo)) {
+	while (!found && next_descriptor(&d, fdinfo)) {
 		const char *at = strstr(fdinfo, "\nlock:");
-		while (at != NULL && procfs_next_lock(&at, &lock))
-			if (is_target(t, &lock))
-				sight = is_removed(&d) ? BEARS_REMOVED : BEARS;
+		while (!found && at != NULL && procfs_next_lock(&at, &lock))
+			found = is_target(t, &lock);
+		if (found)
+			*file = file_of(&d);
 	}
 	close_descriptors(&d);
-	return sight;
+	return found;
 }
 
 /*
@@ -110,7 +109,7 @@ static pid_t kept_by(pid_t pid)
 {
 	char name[NAME_SIZE], path[PROCESS_PATH], fdinfo[FDINFO_SIZE];
 	struct stat s;
-	long kept = -1;
+	uint64_t kept = UINT64_MAX;
 
 	process_name(pid, name, sizeof name);
 	process_path(path, pid, "");
@@ -118,10 +117,10 @@ static pid_t kept_by(pid_t pid)
 		(s.st_uid != 0 && s.st_uid != geteuid()))
 		return 0;
 	struct descriptors d = open_descriptors(pid);
-	while (kept == -1 && next_descriptor(&d, fdinfo))
+	while (kept == UINT64_MAX && next_descriptor(&d, fdinfo))
 		kept = procfs_field(fdinfo, "Pid");
 	close_descriptors(&d);
-	return (pid_t) kept;
+	return kept == UINT64_MAX ? -1 : (pid_t) kept;
 }
 
 static bool has_ended(pid_t pid)
@@ -171,11 +170,9 @@ static int search(struct holder *h, const struct target *t)
 		return -1;
 	while (!failed && (entry = readdir(processes)) != NULL) {
 		pid_t pid = (pid_t) strtol(entry->d_name, NULL, 10);
-		enum sight sight = pid > 0 && pid != getpid() ? look_at(pid, t) : LACKS;
-		if (sight != LACKS)
-			failed = add_bearer(h, pid);
-		if (sight == BEARS_REMOVED)
-			h->removed = true;
+		if (pid <= 0 || pid == getpid() || !bears(pid, t, &h->file))
+			continue;
+		failed = add_bearer(h, pid);
 	}
 	closedir(processes);
 	return failed;
@@ -189,8 +186,7 @@ static bool is_trusted(const struct lock *l)
 {
 	struct stat s;
 
-	return fstat(l->content, &s) == 0 && (s.st_uid == 0 || s.st_uid == geteuid()) &&
-	       (s.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+	return fstat(l->content, &s) == 0 && record_is_trusted(&s);
 }
 
 static bool is_among(const struct holder *h, pid_t pid)
@@ -220,9 +216,10 @@ static int set_target(struct target *t, const struct lock *l)
 
 bool holder_bears(const struct lock *l, pid_t pid)
 {
+	struct stat file;
 	struct target t;
 
-	return process_numbers_agree() && set_target(&t, l) == 0 && look_at(pid, &t) != LACKS;
+	return process_numbers_agree() && set_target(&t, l) == 0 && bears(pid, &t, &file);
 }
 
 /* Who holds the lock that is known to be held. A living recorded holder takes no search. */
@@ -238,7 +235,7 @@ static int identify(struct holder *h, const struct lock *l)
 		return 0;
 	if (set_target(&t, l) == -1)
 		return -1;
-	if (recorded && look_at(h->record.pid, &t) != LACKS)
+	if (recorded && bears(h->record.pid, &t, &h->file))
 		return set_recorded(h);
 	if (search(h, &t) == -1)
 		return -1;
@@ -252,8 +249,10 @@ static int identify(struct holder *h, const struct lock *l)
 static int read_record(struct holder *h, const struct lock *l)
 {
 	h->record = (struct record){ .kind = RECORD_EMPTY };
-	return l->content == -1 ? 0
-				: record_read(l->content, record_origin(l->content), &h->record);
+	return l->content == -1
+		       ? 0
+		       : record_read(l->content, record_origin(l->content, mark_directory(l->mark)),
+				 &h->record);
 }
 
 static int find_once(struct holder *h, const struct lock *l, bool held)
@@ -302,45 +301,45 @@ int holder_find(struct holder *h, const struct lock *l, bool held)
 /* -- a lock under this name on another file -- */
 
 /*
- * A directory that was renamed has taken its lock along, with the data. One that was removed has
- * not: the copy that runs in it may well write into its successor, by path.
+ * Two kinds of locks bear our name and do not matter. A directory that was renamed has taken its
+ * lock along, with the data; one that was removed has not: the copy that runs in it may well write
+ * into its successor, by path. And anybody can work out the mark and lock a file of his own with
+ * it, but not one that could ever have stood in our directory. In doubt it matters.
  */
-static bool went_with_directory(const struct procfs_lock *lock)
+static bool matters(const struct procfs_lock *lock, const struct lock *l)
 {
 	struct target t = { .files = { *lock }, .count = 1 };
 	struct holder h = { .count = 0 };
-	bool went = search(&h, &t) == 0 && h.count > 0 && !h.removed;
+	bool went = l->directory != -1 && !mark_same_directory(lock->end, l->mark);
 
+	if (search(&h, &t) == -1 || (h.count == 0 && h.keeper == 0))
+		return true;
 	free(h.pids);
-	return went;
+	return !(went && h.file.st_nlink > 0) && lock_admits_file_of(l, h.file.st_uid);
 }
 
 static bool bears_name(const struct procfs_lock *lock, const struct lock *l)
 {
-	if (lock->family != PROCFS_OFD || (l->shared && !lock->exclusive))
-		return false;
-	if (mark_same_directory(lock->end, l->mark))
-		return true;
-	return mark_same_path(lock->end, l->mark) &&
-	       (l->directory == -1 || !went_with_directory(lock));
+	return lock->family == PROCFS_OFD && (lock->exclusive || !l->shared) &&
+	       (mark_same_directory(lock->end, l->mark) || mark_same_path(lock->end, l->mark));
 }
 
 static int find_in(
 	const char *list, const struct lock *l, const struct target *own, struct procfs_lock *found)
 {
 	while (procfs_next_lock(&list, found))
-		if (bears_name(found, l) && !is_target(own, found))
+		if (bears_name(found, l) && !is_target(own, found) && matters(found, l))
 			return 1;
 	return 0;
 }
 
 /*
  * A list longer than a page comes in pieces, and a lock that is given back between two of them
- * moves the rest, so that one can be missed: look several times.
+ * moves the rest, so that one can be missed: look several times. Only the first takes long.
  */
 static int find_elsewhere(const struct lock *l, struct procfs_lock *where)
 {
-	enum { PIECE = 4000, PASSES = 4 };
+	enum { PASSES = 3 };
 	struct target own;
 	int found = 0;
 
@@ -351,8 +350,6 @@ static int find_elsewhere(const struct lock *l, struct procfs_lock *where)
 		if (list == NULL)
 			return -1;
 		found = find_in(list, l, &own, where);
-		if (strlen(list) < PIECE)
-			pass = PASSES;
 		free(list);
 	}
 	return found;

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 struct holder {
@@ -22,7 +23,7 @@ struct holder {
 		HOLDER_WITHOUT_LOCK, /* the recorded process closed the descriptor, but lives */
 	} kind;
 	bool displaced;       /* on a file that LOCK does not name any more */
-	bool removed;         /* at least one of those found has a file that lost its name */
+	struct stat file;     /* what one of those who were found has open */
 	struct record record; /* empty where the holder is displaced: that file is gone */
 	pid_t *pids; /* of the first four kinds, ascending as /proc lists them; freed by nobody */
 	size_t count;

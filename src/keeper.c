@@ -3,6 +3,7 @@
 #include "process.h"
 #include "status.h"
 
+#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,16 +19,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Since Linux 5.9; before, and where a sandbox forbids it, one by one. */
-static void close_between(unsigned first, unsigned last)
+/* One by one: as many as are open, not as many as RLIMIT_NOFILE allows, which can be 2^30. */
+static int close_listed(unsigned first, unsigned last)
 {
-	if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
-		return;
-	long limit = sysconf(_SC_OPEN_MAX);
-	if (limit > 0 && last >= limit)
-		last = (unsigned) limit - 1;
-	for (unsigned fd = first; fd <= last; fd++)
-		close((int) fd);
+	DIR *list = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	if (list == NULL)
+		return -1;
+	while ((entry = readdir(list)) != NULL) {
+		unsigned fd = (unsigned) strtoul(entry->d_name, NULL, 10);
+		if (*entry->d_name != '.' && fd >= first && fd <= last &&
+			fd != (unsigned) dirfd(list))
+			close((int) fd);
+	}
+	return closedir(list);
+}
+
+/* close_range(2) came with Linux 5.9, and sandboxes forbid it. -1 with errno. */
+static int close_between(unsigned first, unsigned last)
+{
+	return syscall(SYS_close_range, first, last, 0) == 0 ? 0 : close_listed(first, last);
 }
 
 static int ascending(const void *a, const void *b)
@@ -36,18 +48,20 @@ static int ascending(const void *a, const void *b)
 }
 
 /* An inherited pipe that stays open would keep `$(onlyone -o ...)` and pipelines waiting for us. */
-static void close_all_but(int *kept, size_t count)
+static int close_all_but(int *kept, size_t count)
 {
 	unsigned first = 0;
 
 	qsort(kept, count, sizeof *kept, ascending);
 	for (size_t i = 0; i < count; i++) {
-		if (kept[i] < 0)
+		if (kept[i] == -1) /* there is no directory */
 			continue;
-		close_between(first, (unsigned) kept[i] - 1);
-		first = (unsigned) kept[i] + 1;
+		unsigned fd = (unsigned) kept[i];
+		if (fd > first && close_between(first, fd - 1) == -1)
+			return -1;
+		first = fd + 1;
 	}
-	close_between(first, UINT_MAX);
+	return close_between(first, UINT_MAX);
 }
 
 /* The parts of the program that can be read in again: all that was never written to. */
@@ -97,8 +111,7 @@ static _Noreturn void keep(const struct lock *l, int command, int ready)
 
 	if (setsid() == -1 || chdir("/") == -1 || prctl(PR_SET_NAME, KEEPER_NAME) == -1)
 		_exit(EX_OSERR);
-	close_all_but(kept, sizeof kept / sizeof *kept);
-	if (write(ready, "", 1) != 1)
+	if (close_all_but(kept, sizeof kept / sizeof *kept) == -1 || write(ready, "", 1) != 1)
 		_exit(EX_OSERR);
 	close(ready);
 	forget_program();
@@ -109,17 +122,26 @@ static _Noreturn void keep(const struct lock *l, int command, int ready)
 }
 
 /*
+ * fork(2) without the SIGCHLD for its end, which a caller that has that signal blocked would hand
+ * on to the command as pending.
+ */
+static pid_t fork_quietly(void)
+{
+	return (pid_t) syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
+}
+
+/*
  * Forks twice, so that the keeper is no child of the command's: a server that waits for all its
  * children would wait for itself. Where the command is PID 1 the keeper does become its child; it
  * cannot outlive it there.
  */
 static pid_t fork_keeper(const struct lock *l, int command, int ready)
 {
-	pid_t child = fork();
+	pid_t child = fork_quietly();
 
 	if (child != 0)
 		return child;
-	switch (fork()) {
+	switch (fork_quietly()) {
 	case -1:
 		_exit(EX_OSERR);
 	case 0:
@@ -129,10 +151,10 @@ static pid_t fork_keeper(const struct lock *l, int command, int ready)
 	}
 }
 
-/* The first child is ours to reap. ECHILD: SIGCHLD is ignored, the kernel has reaped it. */
+/* The first child is ours to reap; __WALL, since it sends no SIGCHLD (wait(2)). */
 static void reap(pid_t child)
 {
-	while (waitpid(child, NULL, 0) == -1 && errno == EINTR)
+	while (waitpid(child, NULL, __WALL) == -1 && errno == EINTR)
 		;
 }
 

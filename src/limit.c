@@ -38,16 +38,31 @@ struct limit limit_after(struct timespec length)
 	return l;
 }
 
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+struct limit limit_within(const struct limit *l, struct timespec length)
+{
+	struct limit soon = limit_after(length);
+
+	if (l->kind == LIMIT_NONE || (l->kind == LIMIT_UNTIL && is_before(&l->until, &soon.until)))
+		return *l;
+	return soon;
+}
+
 /* Not strtod(3): it takes nan, inf, hexadecimal, blanks and what the locale calls a point. */
 int limit_parse(struct limit *l, const char *seconds)
 {
 	struct timespec length = { 0 };
+	int64_t whole = 0; /* time_t may have 32 bits */
 	const char *s = seconds;
 	int digits = 0;
 
 	for (; *s >= '0' && *s <= '9'; s++, digits++) {
-		length.tv_sec = length.tv_sec * 10 + (*s - '0');
-		if (length.tv_sec > INT32_MAX)
+		whole = whole * 10 + (*s - '0');
+		if (whole > INT32_MAX)
 			return -1;
 	}
 	if (*s == '.') {
@@ -59,6 +74,7 @@ int limit_parse(struct limit *l, const char *seconds)
 	if (digits == 0 || *s != '\0')
 		return -1;
 
+	length.tv_sec = (time_t) whole;
 	bool zero = length.tv_sec == 0 && length.tv_nsec == 0;
 	*l = zero ? limit_none() : limit_after(length);
 	return 0;

@@ -18,6 +18,9 @@ struct limit limit_never(void);
 
 struct limit limit_after(struct timespec length); /* from now */
 
+/* The earlier of *l and length from now. */
+struct limit limit_within(const struct limit *l, struct timespec length);
+
 /* Digits with an optional fraction, counted from now; 0 is limit_none(). -1: not such a number. */
 int limit_parse(struct limit *l, const char *seconds);
 

@@ -106,8 +106,12 @@ static int open_file(int parent, const char *name, const char *path, const struc
 
 		int fd = exists ? openat(parent, name, SAFELY | (w->shared ? O_RDONLY : O_RDWR))
 				: openat(parent, name, SAFELY | O_RDWR | O_CREAT | O_EXCL, w->mode);
-		if (fd != -1)
+		if (fd != -1) {
+			if (fstat(fd, &s) == -1)
+				err(EX_OSERR, "%s", path);
+			refuse_foreign(path, &s); /* what came under the name since we looked */
 			return fd;
+		}
 		/* It went, or came, between the two calls: look again. */
 		if (errno != (exists ? ENOENT : EEXIST))
 			cannot_open(path);
@@ -258,9 +262,9 @@ static int find_mount(int fd, struct procfs_mount *m, uint64_t *inode)
 	number_write(stpcpy(path, "/proc/self/fdinfo/"), (uint64_t) fd);
 	if (procfs_peek(path, text, sizeof text) == -1)
 		return -1;
-	long number = procfs_field(text, "ino");
-	if (number != -1)
-		*inode = (uint64_t) number;
+	uint64_t number = procfs_field(text, "ino");
+	if (number != UINT64_MAX)
+		*inode = number;
 	char *mounts = procfs_read("/proc/self/mountinfo");
 	if (mounts == NULL)
 		return -1;
@@ -312,17 +316,17 @@ static void look_at_file_system(struct lock *l, bool force)
 
 /* -- the whole -- */
 
-static bool same_file(int parent, const char *name, int fd)
+static bool same_file(int parent, const char *name, int fd, const char *path)
 {
 	struct stat named, opened;
 
 	if (fstatat(parent, name, &named, AT_SYMLINK_NOFOLLOW) == -1) {
 		if (errno == ENOENT || errno == ESTALE)
 			return false;
-		cannot_open(name);
+		cannot_open(path);
 	}
 	if (fstat(fd, &opened) == -1)
-		cannot_open(name);
+		cannot_open(path);
 	return named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
 }
 
@@ -333,9 +337,61 @@ static bool same_file(int parent, const char *name, int fd)
 static bool is_current(const struct lock *l)
 {
 	if (l->directory == -1)
-		return same_file(AT_FDCWD, l->path, l->fd);
-	return same_file(AT_FDCWD, l->path, l->directory) &&
-	       same_file(l->directory, in_directory, l->fd);
+		return same_file(AT_FDCWD, l->path, l->fd, l->path);
+	return same_file(AT_FDCWD, l->path, l->directory, l->path) &&
+	       same_file(l->directory, in_directory, l->fd, l->inside);
+}
+
+static int64_t milliseconds(const struct timespec *t)
+{
+	return t->tv_sec * INT64_C(1000) + t->tv_nsec / 1000000;
+}
+
+/*
+ * To rename a directory changes nothing inside it, but the ctimes of that directory and of the one
+ * it stands in, which nobody can set back: where of any two on the way up one is older, the way is
+ * as it was.
+ */
+bool lock_in_place_since(const struct lock *l, uint64_t moment)
+{
+	static const int64_t tick = 20; /* file times lag behind the clock by up to 10 ms */
+	char up[PATH_MAX] = ".";
+	struct stat s, below = { 0 };
+	const char *name;
+	bool is_root = false, unchanged = true, was_new = false;
+
+	if (moment == 0 || l->adopted || l->network)
+		return false;
+	int parent = l->directory != -1 ? l->directory : open_parent(l->path, &name);
+	for (size_t end = 1; unchanged && !is_root && end + sizeof "/.." <= sizeof up; end += 3) {
+		if (fstatat(parent, up, &s, 0) == -1)
+			break;
+		bool is_new = milliseconds(&s.st_ctim) + tick >= (int64_t) moment;
+		unchanged = !is_new || !was_new;
+		was_new = is_new;
+		is_root = s.st_dev == below.st_dev && s.st_ino == below.st_ino;
+		below = s;
+		strcpy(up + end, "/..");
+	}
+	if (parent != l->directory && parent != -1)
+		close(parent);
+	return unchanged && is_root;
+}
+
+bool lock_admits_file_of(const struct lock *l, uid_t owner)
+{
+	struct stat s;
+	const char *name;
+	bool admits = true;
+
+	if (owner == 0 || owner == geteuid() || l->adopted)
+		return true;
+	int parent = l->directory != -1 ? l->directory : open_parent(l->path, &name);
+	if (parent != -1 && fstat(parent, &s) == 0)
+		admits = s.st_uid == owner || (s.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+	if (parent != l->directory && parent != -1)
+		close(parent);
+	return admits;
 }
 
 static bool is_directory(const char *path)

@@ -40,6 +40,15 @@ enum lock_outcome { LOCK_TAKEN, LOCK_HELD };
  */
 enum lock_outcome lock_acquire(struct lock *l, const char *path, const struct lock_wish *w);
 
+/*
+ * Whether path has led to the locked file ever since moment (CLOCK_REALTIME in milliseconds; 0 is
+ * no moment), so that nobody can have locked another file under this name. False in doubt.
+ */
+bool lock_in_place_since(const struct lock *l, uint64_t moment);
+
+/* Whether a file of that owner can have been made in the directory of LOCK. True in doubt. */
+bool lock_admits_file_of(const struct lock *l, uid_t owner);
+
 /* The same for a descriptor that the caller of the program opened, which stays where it is. */
 enum lock_outcome lock_adopt(struct lock *l, int fd, const struct lock_wish *w);
 

@@ -72,6 +72,11 @@ uint64_t mark_of(int parent, const char *name)
 	return MARK_BIT | fold(directory) << DIRECTORY_SHIFT | fold(path) << PATH_SHIFT;
 }
 
+uint64_t mark_directory(uint64_t mark)
+{
+	return mark >> DIRECTORY_SHIFT & half;
+}
+
 /* Another program's lock that happens to end there would lack the bit. */
 static bool same_bits(uint64_t a, uint64_t b, int shift)
 {

@@ -23,6 +23,9 @@
  */
 uint64_t mark_of(int parent, const char *name);
 
+/* The half that is directory and name. */
+uint64_t mark_directory(uint64_t mark);
+
 bool mark_same_directory(uint64_t a, uint64_t b);
 bool mark_same_path(uint64_t a, uint64_t b);
 

@@ -15,6 +15,7 @@
 #include "holder.h"
 #include "keeper.h"
 #include "lockfile.h"
+#include "mark.h"
 #include "options.h"
 #include "question.h"
 #include "record.h"
@@ -42,6 +43,8 @@ static void tell(const struct options *o, const struct lock *l, const char *what
 /* Says who holds the lock, unless -q, and ends with the status for that. */
 static _Noreturn void refuse(const struct options *o, const struct lock *l, const struct holder *h)
 {
+	if (l->adopted)
+		lock_give_back(l); /* what we got of it the caller shall not have either */
 	if (!o->quiet)
 		warnx("%s: %s%s", l->path, holder_describe(h, false),
 			h->kind == HOLDER_WITHOUT_LOCK ? "; --force starts all the same" : "");
@@ -53,7 +56,9 @@ static struct holder find_holder(struct lock *l)
 {
 	struct holder h;
 
-	if (!l->adopted) {
+	if (l->adopted) {
+		lock_give_back(l); /* it may have got one of the two locks */
+	} else {
 		lock_close(l);
 		lock_open_to_ask(l, l->path);
 	}
@@ -73,11 +78,14 @@ static enum lock_outcome try_lock(const struct options *o, struct lock *l, struc
 
 static void take_lock(const struct options *o, struct lock *l)
 {
-	while (try_lock(o, l, o->limit) == LOCK_HELD) {
+	for (int tries = 3; try_lock(o, l, o->limit) == LOCK_HELD; tries--) {
 		struct holder h = find_holder(l);
+		/* It was given back in between; or /proc/locks hides it in our PID namespace. */
+		if (h.kind == HOLDER_NONE && tries == 0)
+			h.kind = HOLDER_UNSEEN;
 		if (h.kind != HOLDER_NONE)
 			refuse(o, l, &h);
-		lock_close(l); /* it was given back in between */
+		lock_close(l);
 	}
 }
 
@@ -109,9 +117,17 @@ static bool outlasts_displaced(const struct options *o, const struct lock *l)
 		err(EX_OSERR, "%s: it cannot be seen whether its file was replaced", l->path);
 	if (found == -1)
 		tell(o, l, "no /proc/locks here: that its file was replaced would not be seen");
-	if (found == 1 && holder_wait(&h, &o->limit) != 1)
+	if (found != 1)
+		return false;
+	/*
+	 * It may be a start like us whose file was replaced, and which waits for us in turn: give our
+	 * lock back and look again every second. What that one opens next is what LOCK names now.
+	 */
+	struct limit second = limit_within(&o->limit, (struct timespec){ .tv_sec = 1 });
+	int ended = holder_wait(&h, &second);
+	if (ended == -1 || (ended == 0 && limit_reached(&o->limit)))
 		refuse(o, l, &h);
-	return found == 1;
+	return true;
 }
 
 /*
@@ -160,7 +176,7 @@ static struct claim claim(const struct options *o)
 			take_lock_aloud(o, &c.lock);
 		else
 			take_lock(o, &c.lock);
-		c.origin = record_origin(c.lock.content);
+		c.origin = record_origin(c.lock.content, mark_directory(c.lock.mark));
 		if (record_read(c.lock.content, c.origin, &c.found) == -1)
 			err(EX_IOERR, "%s", c.lock.path);
 		if (c.found.kind == RECORD_FOREIGN)
@@ -168,7 +184,8 @@ static struct claim claim(const struct options *o)
 				lock_file_name(&c.lock));
 		/* Whom we had to wait for may have ended long after the file was replaced: once
 		 * more. */
-		if (!c.found.vouches && outlasts_displaced(o, &c.lock))
+		if (!lock_in_place_since(&c.lock, c.found.untouched_since) &&
+			outlasts_displaced(o, &c.lock))
 			continue;
 		if (!outlasts_recorded(o, &c))
 			return c;
@@ -216,7 +233,7 @@ static void clear_record(const struct lock *l)
 {
 	struct record r;
 
-	if (record_read(l->content, record_origin(l->content), &r) == -1)
+	if (record_read(l->content, record_origin(l->content, mark_directory(l->mark)), &r) == -1)
 		err(EX_IOERR, "%s", l->path);
 	if (r.kind == RECORD_FOREIGN)
 		errx(EX_DATAERR, "%s: holds something that is no lock record, left alone", l->path);

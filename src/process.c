@@ -22,7 +22,12 @@ bool process_numbers_agree(void)
 /* By number, not by way of the libc: glibc has these calls since 2.36, musl has not. */
 int process_open(pid_t pid)
 {
-	return (int) syscall(SYS_pidfd_open, pid, 0);
+	int process = (int) syscall(SYS_pidfd_open, pid, 0);
+
+	/* The number is a thread's now: EINVAL, on later kernels ENOENT. */
+	if (process == -1 && (errno == EINVAL || errno == ENOENT))
+		errno = ESRCH;
+	return process;
 }
 
 int process_signal(int pidfd, int signal)

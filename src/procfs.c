@@ -182,14 +182,14 @@ static void parse_mount(const char *line, struct procfs_mount *m)
 				      has_option(options + 1, "local_lock=posix"));
 }
 
-int procfs_find_mount(const char *mountinfo, long id, struct procfs_mount *m)
+int procfs_find_mount(const char *mountinfo, uint64_t id, struct procfs_mount *m)
 {
 	char line[1 << 16]; /* two paths, each up to PATH_MAX bytes of four characters, and options
 			     */
-	long line_id;
+	uint64_t line_id;
 
 	while (next_line(&mountinfo, line, sizeof line))
-		if (sscanf(line, "%ld %*d %u:%u", &line_id, &m->major, &m->minor) == 3 &&
+		if (sscanf(line, "%" SCNu64 " %*d %u:%u", &line_id, &m->major, &m->minor) == 3 &&
 			line_id == id) {
 			parse_mount(line, m);
 			return 0;
@@ -197,13 +197,13 @@ int procfs_find_mount(const char *mountinfo, long id, struct procfs_mount *m)
 	return -1;
 }
 
-long procfs_field(const char *fdinfo, const char *name)
+uint64_t procfs_field(const char *fdinfo, const char *name)
 {
 	char line[160];
 	size_t length = strlen(name);
 
 	while (next_line(&fdinfo, line, sizeof line))
 		if (strncmp(line, name, length) == 0 && line[length] == ':')
-			return strtol(line + length + 1, NULL, 10);
-	return -1;
+			return strtoull(line + length + 1, NULL, 10);
+	return UINT64_MAX;
 }

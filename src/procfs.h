@@ -58,10 +58,9 @@ struct procfs_mount {
 };
 
 /* Finds the mount by the mnt_id of /proc/PID/fdinfo/N; -1 if text does not tell of it. */
-int procfs_find_mount(const char *mountinfo, long id, struct procfs_mount *m);
+int procfs_find_mount(const char *mountinfo, uint64_t id, struct procfs_mount *m);
 
-/* The number behind `name:` at the start of a line of /proc/PID/fdinfo/N; -1 where there is none.
- */
-long procfs_field(const char *fdinfo, const char *name);
+/* The number behind `name:` in /proc/PID/fdinfo/N; UINT64_MAX for -1 or where there is none. */
+uint64_t procfs_field(const char *fdinfo, const char *name);
 
 #endif

@@ -25,7 +25,22 @@ static bool is_unsupported(void)
 	return errno == EOPNOTSUPP || errno == ENOSYS || errno == EPERM;
 }
 
-uint64_t record_origin(int fd)
+static uint64_t now(clockid_t clock, uint64_t per_second)
+{
+	struct timespec t;
+	uint64_t unit = 1000000000 / per_second;
+
+	clock_gettime(clock, &t); /* cannot fail for the clocks used here */
+	return (uint64_t) t.tv_sec * per_second + (uint64_t) t.tv_nsec / unit;
+}
+
+bool record_is_trusted(const struct stat *s)
+{
+	return (s->st_uid == 0 || s->st_uid == geteuid()) &&
+	       (s->st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+uint64_t record_origin(int fd, uint64_t name)
 {
 	char boot[64];
 	struct stat file, namespace;
@@ -39,6 +54,7 @@ uint64_t record_origin(int fd)
 	h = hash_bytes(h, &namespace.st_ino, sizeof namespace.st_ino);
 	h = hash_bytes(h, &file.st_dev, sizeof file.st_dev);
 	h = hash_bytes(h, &file.st_ino, sizeof file.st_ino);
+	h = hash_bytes(h, &name, sizeof name);
 	return h != 0 ? h : 1;
 }
 
@@ -82,16 +98,18 @@ static int parse_attribute(const char *at, struct incarnation *i)
 /*
  * The record is written last and sets both times of the file to that moment. Whatever is done to it
  * later, a rename, a link, touch(1), a restored copy, moves ctime, which nobody can set: away from
- * mtime, or both away from the moment. That a file was here all the time since cannot be said then.
+ * mtime, or both away from the moment. Unless the clock was set meanwhile.
  */
-static bool is_untouched(const struct stat *s, uint64_t written)
+static bool is_untouched(const struct stat *s, const struct incarnation *i)
 {
 	const int64_t tick = 10; /* of the kernel's clock for file times: up to 10 ms */
 	int64_t changed = s->st_ctim.tv_sec * INT64_C(1000) + s->st_ctim.tv_nsec / 1000000;
-	int64_t later = changed - (int64_t) written;
+	int64_t later = changed - (int64_t) i->written;
+	int64_t then = (int64_t) (i->written - i->time / 1000000);
+	int64_t today = (int64_t) (now(CLOCK_REALTIME, 1000) - now(CLOCK_BOOTTIME, 1000));
 
 	return s->st_mtim.tv_sec == s->st_ctim.tv_sec && s->st_mtim.tv_nsec == s->st_ctim.tv_nsec &&
-	       later >= -tick && later <= tick;
+	       later >= -tick && later <= tick && today - then <= 1000 && then - today <= 1000;
 }
 
 /* The attribute counts only if it speaks of this PID in this boot, PID namespace and file. */
@@ -110,7 +128,8 @@ static int read_attribute(int fd, uint64_t origin, const struct stat *s, struct 
 	if (r->strange)
 		return 0;
 	r->locked_at = i.time;
-	r->vouches = is_untouched(s, i.written);
+	if (record_is_trusted(s) && is_untouched(s, &i))
+		r->untouched_since = i.written;
 	return 0;
 }
 
@@ -133,15 +152,6 @@ int record_read(int fd, uint64_t origin, struct record *r)
 
 	memcpy(r->text, text, r->length);
 	return read_attribute(fd, origin, &s, r);
-}
-
-static uint64_t now(clockid_t clock, uint64_t per_second)
-{
-	struct timespec t;
-	uint64_t unit = 1000000000 / per_second;
-
-	clock_gettime(clock, &t); /* cannot fail for the clocks used here */
-	return (uint64_t) t.tv_sec * per_second + (uint64_t) t.tv_nsec / unit;
 }
 
 /*
@@ -193,7 +203,7 @@ static int write_content(int fd, const char *text, size_t length)
 	return failed;
 }
 
-enum record_written record_write(int fd, pid_t pid, uint64_t origin, const struct record *old)
+static enum record_written write_both(int fd, pid_t pid, uint64_t origin)
 {
 	char text[NUMBER_SIZE + 1]; /* and a newline */
 	char *end = number_write(text, (uint64_t) pid);
@@ -204,15 +214,33 @@ enum record_written record_write(int fd, pid_t pid, uint64_t origin, const struc
 		dated = write_attribute(fd, pid, now(CLOCK_BOOTTIME, 1000000000), origin);
 	else if (remove_attribute(fd) == -1)
 		dated = -1;
-	if (dated != -1 && write_content(fd, text, (size_t) (end - text)) == 0)
-		return dated == 1 ? RECORD_DATED : RECORD_UNDATED;
+	if (dated == -1 || write_content(fd, text, (size_t) (end - text)) == -1)
+		return RECORD_FAILED;
+	return dated == 1 ? RECORD_DATED : RECORD_UNDATED;
+}
 
-	int saved = errno;
+static void put_back(int fd, uint64_t origin, const struct record *old)
+{
 	write_content(fd, old->text, old->length);
 	if (old->locked_at != 0)
 		write_attribute(fd, old->pid, old->locked_at, origin);
-	errno = saved;
-	return RECORD_FAILED;
+}
+
+enum record_written record_write(int fd, pid_t pid, uint64_t origin, const struct record *old)
+{
+	/* Beyond the file size limit (setrlimit(2)) shall be EFBIG and a message, not our death. */
+	struct sigaction found, ignore = { .sa_handler = SIG_IGN };
+
+	if (sigaction(SIGXFSZ, &ignore, &found) == -1)
+		return RECORD_FAILED;
+	enum record_written written = write_both(fd, pid, origin);
+	int why = errno;
+	if (written == RECORD_FAILED)
+		put_back(fd, origin, old);
+	if (sigaction(SIGXFSZ, &found, NULL) == -1)
+		return RECORD_FAILED;
+	errno = why;
+	return written;
 }
 
 int record_clear(int fd)

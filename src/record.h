@@ -7,7 +7,7 @@
  * attribute are written one after the other; CLOCK_BOOTTIME in nanoseconds when it was written,
  * which is later than the process began and earlier than any that can inherit its number;
  * CLOCK_REALTIME at that moment, in milliseconds, which the file's own times then show; and a hash
- * of boot, PID namespace and file, outside of which the PID means nothing.
+ * of boot, PID namespace, file and its name, outside of which the PID means nothing.
  */
 #ifndef RECORD_H
 #define RECORD_H
@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /* The longest record, seven digits and a newline: a longer file is not a lock file. */
@@ -31,16 +32,23 @@ struct record {
 	char text[RECORD_SIZE]; /* the content as found, so that it can be put back */
 	size_t length;
 	bool strange; /* of another boot, PID namespace or file: the number says nothing here */
-	uint64_t locked_at; /* the incarnation, CLOCK_BOOTTIME in nanoseconds; 0 where it is not
-			       known */
-	bool vouches;       /* nothing was done to this file since the record was written into it */
+	uint64_t locked_at; /* its incarnation: CLOCK_BOOTTIME in nanoseconds; 0 if not known */
+	/*
+	 * Since when, in milliseconds of CLOCK_REALTIME, nothing has been done to the file: when the
+	 * record was written into it under this name, in this boot, by root or the caller. 0 where
+	 * that cannot be said, as on every file system without user attributes.
+	 */
+	uint64_t untouched_since;
 };
 
 /*
- * The hash of boot, PID namespace and file that a record of this process in fd would bear. 0 with
- * errno where it cannot be had (no /proc): then there are no incarnations.
+ * The hash of boot, PID namespace, file and name (mark_directory()) that a record of this process
+ * in fd would bear. 0 with errno where it cannot be had (no /proc): then there are no incarnations.
  */
-uint64_t record_origin(int fd);
+uint64_t record_origin(int fd, uint64_t name);
+
+/* Whether nobody but root and the caller can have written the record into such a file. */
+bool record_is_trusted(const struct stat *s);
 
 /* Reads the record of fd. -1 with errno. */
 int record_read(int fd, uint64_t origin, struct record *r);
