@@ -30,6 +30,7 @@ ifdef SANITIZE
 override BUILD := $(BUILD)/sanitize
 LINKAGE = dynamic
 ONLYONE_CFLAGS += -g -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZED = $(BUILD)/sanitize.o
 else
 ONLYONE_CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
@@ -50,7 +51,7 @@ LINK_dynamic = -pie
 ONLYONE_LDFLAGS = $(LINK_$(LINKAGE)) -Wl,-z,relro,-z,now,-z,noexecstack
 
 SOURCES = $(wildcard src/*.c)
-OBJECTS = $(SOURCES:src/%.c=$(BUILD)/%.o)
+OBJECTS = $(SOURCES:src/%.c=$(BUILD)/%.o) $(SANITIZED)
 
 all: $(BUILD)/onlyone
 
@@ -59,6 +60,10 @@ $(BUILD)/onlyone: $(OBJECTS)
 
 $(BUILD)/%.o: src/%.c Makefile | $(BUILD)
 	$(CC) $(ONLYONE_CPPFLAGS) $(CPPFLAGS) $(ONLYONE_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+# What the sanitizers are told; not by the environment, which sudo clears.
+$(BUILD)/sanitize.o: tests/sanitize.c Makefile | $(BUILD)
+	$(CC) $(CFLAGS) -c -o $@ $<
 
 $(BUILD):
 	mkdir -p $@

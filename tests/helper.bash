@@ -23,6 +23,7 @@ setup() {
 
 teardown() {
 	local pid
+	unset ONLYONE_TEST # or grep and tr below would bear the mark, too
 	for pid in $(strays); do
 		kill -KILL "$pid" 2>/dev/null || :
 	done
