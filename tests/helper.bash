@@ -93,6 +93,6 @@ start_waiter() {
 	local lock=$1
 	shift
 	"$ONLYONE" "$@" 3>&- &
-	WAITER=$!
+	export WAITER=$! # for the test
 	eventually "$* waits for $lock" waiters "$lock" 1
 }
