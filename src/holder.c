@@ -358,11 +358,11 @@ static int find_elsewhere(const struct lock *l, struct procfs_lock *where)
 int holder_find_displaced(struct holder *h, const struct lock *l)
 {
 	struct target t = { .count = 1 };
-	int found, tries = 20;
+	int tries = 20;
 
 	do {
 		*h = (struct holder){ .kind = HOLDER_NONE };
-		found = find_elsewhere(l, &t.files[0]);
+		int found = find_elsewhere(l, &t.files[0]);
 		if (found != 1)
 			return found;
 		h->displaced = true;

@@ -84,6 +84,7 @@ static int add_segments(struct dl_phdr_info *object, size_t size, void *found)
 		uintptr_t start = object->dlpi_addr + segment->p_vaddr;
 		if (segment->p_type != PT_LOAD || segment->p_flags & PF_W || s->count == 8)
 			continue;
+		/* NOLINTNEXTLINE(performance-no-int-to-ptr): the loader tells addresses as numbers */
 		s->of[s->count].start = (void *) (start & ~(page - 1));
 		s->of[s->count++].length = segment->p_memsz;
 	}

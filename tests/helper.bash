@@ -69,6 +69,7 @@ hold() {
 	local latch
 	latch=$(mktemp -d latch.XXXXXX)
 	mkfifo "$latch/ready" "$latch/release"
+	# shellcheck disable=SC2016 # the holder expands it
 	"$ONLYONE" "$@" sh -c 'echo >"$0/ready"; read -r status <"$0/release"; exit "$status"' \
 		"$PWD/$latch" 3>&- &
 	HOLDER=$!
