@@ -45,13 +45,15 @@ static int hash_directory(int parent, const char *name, uint64_t *h)
 static int hash_path(int parent, const char *name, uint64_t *h)
 {
 	char link[sizeof "/proc/self/fd/" + NUMBER_SIZE], path[PATH_MAX];
-	struct stat root, mounts;
+	char mounts[64]; /* mnt:[4026531841] */
+	struct stat root;
 
 	number_write(stpcpy(link, "/proc/self/fd/"), (uint64_t) parent);
 	ssize_t length = readlink(link, path, sizeof path);
-	if (length == -1 || stat("/proc/self/ns/mnt", &mounts) == -1 || stat("/", &root) == -1)
+	ssize_t mounts_length = readlink("/proc/self/ns/mnt", mounts, sizeof mounts);
+	if (length == -1 || mounts_length == -1 || stat("/", &root) == -1)
 		return -1;
-	*h = hash_file(hash_file(HASH_START, &root), &mounts);
+	*h = hash_bytes(hash_file(HASH_START, &root), mounts, (size_t) mounts_length);
 	*h = hash_bytes(*h, path, (size_t) length);
 	*h = hash_bytes(*h, "/", 1);
 	*h = hash_bytes(*h, name, strlen(name));

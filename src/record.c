@@ -42,16 +42,18 @@ bool record_is_trusted(const struct stat *s)
 
 uint64_t record_origin(int fd, uint64_t name)
 {
-	char boot[64];
-	struct stat file, namespace;
+	char boot[36 + 1];  /* a UUID; its newline would take another read */
+	char namespace[64]; /* pid:[4026531836] */
+	struct stat file;
 
 	if (!process_numbers_agree())
 		return 0;
-	ssize_t length = procfs_peek("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
-	if (length == -1 || stat("/proc/self/ns/pid", &namespace) == -1 || fstat(fd, &file) == -1)
+	ssize_t boot_length = procfs_peek("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
+	ssize_t namespace_length = readlink("/proc/self/ns/pid", namespace, sizeof namespace);
+	if (boot_length == -1 || namespace_length == -1 || fstat(fd, &file) == -1)
 		return 0;
-	uint64_t h = hash_bytes(HASH_START, boot, (size_t) length);
-	h = hash_bytes(h, &namespace.st_ino, sizeof namespace.st_ino);
+	uint64_t h = hash_bytes(HASH_START, boot, (size_t) boot_length);
+	h = hash_bytes(h, namespace, (size_t) namespace_length);
 	h = hash_bytes(h, &file.st_dev, sizeof file.st_dev);
 	h = hash_bytes(h, &file.st_ino, sizeof file.st_ino);
 	h = hash_bytes(h, &name, sizeof name);
@@ -256,13 +258,16 @@ enum life record_life(const struct record *r)
 
 	if (r->kind != RECORD_PID || r->locked_at == 0 || r->pid == getpid())
 		return LIFE_ENDED;
-	if (process_stat(r->pid, &s) == 0)
-		return s.ended || process_start(&s) > r->locked_at ? LIFE_ENDED : LIFE_LIVES;
+	/* Nearly always this settles it, and for less than a look into /proc. */
+	if (kill(r->pid, 0) == -1 && errno == ESRCH)
+		return LIFE_ENDED;
 	/*
-	 * It may just have ended, or be another user's and hidden from us (hidepid, proc(5)): then
-	 * its number is still taken, and what cannot be known counts as living.
+	 * It may have ended just now, or be another user's and hidden from us (hidepid, proc(5)):
+	 * what cannot be known counts as living.
 	 */
-	return kill(r->pid, 0) == -1 && errno == ESRCH ? LIFE_ENDED : LIFE_LIVES;
+	if (process_stat(r->pid, &s) == -1)
+		return LIFE_LIVES;
+	return s.ended || process_start(&s) > r->locked_at ? LIFE_ENDED : LIFE_LIVES;
 }
 
 int record_wait(const struct record *r, const struct limit *limit)
