@@ -97,7 +97,7 @@ check-race: all $(BUILD)/overlap
 	$(BATS) tests/race
 
 $(BUILD)/overlap: tests/race/overlap.c Makefile | $(BUILD)
-	$(CC) $(ONLYONE_CFLAGS) $(CFLAGS) -o $@ $<
+	$(CC) $(ONLYONE_CPPFLAGS) $(ONLYONE_CFLAGS) $(CFLAGS) -o $@ $<
 
 FUZZ_SECONDS ?= 60
 fuzz: $(BUILD)/fuzz
