@@ -1,0 +1,279 @@
+#!/usr/bin/env bats
+# What a refused copy is told: who holds the lock, or that it cannot be told.
+# shellcheck disable=SC2016 # what stands in single quotes is for the shells that are started
+
+load helper
+
+# told WHAT [COMMAND...]: a copy, started by COMMAND, is refused with just this line, and not run.
+told() {
+	local what=$1
+	shift
+	run -75 --separate-stderr "$@" onlyone lock touch ran
+	# shellcheck disable=SC2154 # run sets stderr
+	[[ -z $output && $stderr == "onlyone: lock: $what" && ! -e ran ]] ||
+		fail "not '$what': $output$stderr"
+}
+
+# hold_named COMM: a holder that gives itself that name, whatever is in it, until the test ends.
+hold_named() {
+	mkfifo ready never
+	"$ONLYONE" lock sh -c 'printf "$0" >/proc/$$/comm; echo >ready; read -r _ <never' "$1" 3>&- &
+	HOLDER=$!
+	disown "$!" # teardown ends it: not to be reported
+	read -t 20 -r _ <>ready || fail "no holder: $1"
+}
+
+# hold_by TOOL...: another tool holds `lock` until the test ends. $OTHER is the PID of the process
+# that it runs.
+hold_by() {
+	need "$1"
+	mkfifo ready never
+	"$@" sh -c 'echo $$ >ready; read -r _ <never' 3>&- &
+	disown "$!"
+	read -t 20 -r OTHER <>ready || fail "no holder: $*"
+}
+
+# A process that has nothing to do with the lock.
+bystander() {
+	sleep 60 3>&- &
+	BYSTANDER=$!
+	disown "$!"
+}
+
+need_root() {
+	((EUID != 0)) || { need setpriv && return; }
+	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "needs root"
+	skip "needs root"
+}
+
+# In a directory that another user can work in: the folders above may be shut to that user, paths
+# from inside are not.
+NOBODY=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+shared_with_nobody() {
+	need_root
+	mkdir -m 777 open
+	cp "$ONLYONE" open/onlyone
+	cd open || return
+	PATH=.:$PATH ONLYONE=./onlyone
+}
+
+# -- who it is --
+
+@test "the holder is named with its PID and its command" {
+	hold lock
+	told "held by PID $HOLDER (sh)"
+	release
+}
+
+@test "the command is what it calls itself, not the interpreter" {
+	printf '#!/bin/sh\necho >ready; read -r _ <never\n' >backup.sh
+	chmod +x backup.sh
+	mkfifo ready never
+	"$ONLYONE" lock ./backup.sh 3>&- &
+	disown "$!"
+	read -t 20 -r _ <>ready
+	told "held by PID $! (backup.sh)"
+}
+
+@test "the holder is named after a wait that was in vain" {
+	hold lock
+	run -75 onlyone -w 0.1 lock true
+	[[ $output == "onlyone: lock: held by PID $HOLDER (sh)" ]]
+	release
+}
+
+@test "the lock is called as it was given" {
+	mkdir run
+	hold run/lock
+	run -75 onlyone ./run/../run/lock true
+	[[ $output == "onlyone: ./run/../run/lock: held by PID $HOLDER (sh)" ]]
+	release
+}
+
+@test "another user's holder is named to root" {
+	shared_with_nobody
+	mkfifo -m 666 ready never
+	"${NOBODY[@]}" ./onlyone lock sh -c 'echo >ready; read -r _ <never' 3>&- &
+	disown "$!"
+	read -t 20 -r _ <>ready
+	told "held by PID $! (sh)"
+}
+
+@test "root's holder is named to a user who may read the lock file" {
+	shared_with_nobody
+	hold -m 644 lock
+	run -75 "${NOBODY[@]}" ./onlyone -s lock true
+	[[ $output == "onlyone: lock: held by PID $HOLDER (sh)" ]]
+	release
+}
+
+@test "another tool's holder is named, though it records nothing" {
+	hold_by setlock lock
+	told "held by PID $OTHER (sh)"
+}
+
+@test "so is one with the other kind of lock" {
+	hold_by s6-setlock lock
+	told "held by PID $OTHER (sh)"
+}
+
+@test "all who inherited another tool's lock are named" {
+	hold_by flock lock
+	local parent
+	parent=$(sed 's/.*) . \([0-9]*\) .*/\1/' "/proc/$OTHER/stat")
+	told "held by PID $parent (flock), PID $OTHER (sh)"
+}
+
+@test "who holds what the command has left behind is named" {
+	run -0 onlyone lock sh -c 'sleep 60 3>&- >/dev/null 2>&1 & echo $$ $!'
+	told "held by PID ${output#* } (sleep): the recorded process ${output% *} has ended"
+}
+
+@test "a holder that has not written its PID yet is given a moment" {
+	need strace
+	# Held up between the lock and the record, for longer than a refusal takes.
+	strace -qq -o /dev/null -e trace=pwrite64 -e inject=pwrite64:delay_enter=50000 \
+		"$ONLYONE" lock sleep 60 3>&- &
+	disown "$!"
+	until grep -q ":$(stat -c %i lock 2>/dev/null || echo none) " /proc/locks; do :; done
+	run -75 onlyone lock true
+	[[ $output =~ ^"onlyone: lock: held by PID "[0-9]+" (" ]]
+}
+
+# -- a name that plays with the terminal --
+
+@test "control characters in a command's name are made harmless" {
+	hold_named '\033]0;gotcha\a'
+	told "held by PID $HOLDER (?]0;gotcha?)"
+}
+
+@test "so are bytes that are no ASCII" {
+	hold_named '\233\033[2J\377\r\t'
+	told "held by PID $HOLDER (??[2J???)"
+}
+
+@test "a name of several lines does not make several lines" {
+	hold_named 'a\nonlyone: b'
+	told "held by PID $HOLDER (a)"
+}
+
+@test "a name with parentheses, or of blanks, or of nothing is not taken for another" {
+	hold_named ') Z 1'
+	told "held by PID $HOLDER () Z 1)"
+}
+
+@test "a holder without a name is known by its number" {
+	hold_named '\n'
+	told "held by PID $HOLDER"
+}
+
+# -- who it is not --
+
+@test "a process whose PID merely stands in the file is not named" {
+	bystander
+	echo "$BYSTANDER" >lock
+	hold_by setlock lock
+	told "held by PID $OTHER (sh)"
+}
+
+@test "nor is one that inherited the PID of the recorded process" {
+	need getfattr setfattr
+	onlyone lock true
+	local pid time origin
+	read -r pid time origin <<<"$(getfattr --only-values -n user.onlyone lock)"
+	[[ $pid == "$(cat lock)" && $time -gt 0 ]]
+	bystander # began later than the record was written
+	setfattr -n user.onlyone -v "$BYSTANDER $time $origin" lock
+	echo "$BYSTANDER" >lock
+	hold_by setlock lock
+	told "held by PID $OTHER (sh)"
+}
+
+@test "nor is a bystander whom another user has written into a lock file of his" {
+	need getfattr setfattr
+	shared_with_nobody
+	bystander
+	mkfifo -m 666 ready never
+	"${NOBODY[@]}" ./onlyone lock sh -c 'echo >ready; read -r _ <never' 3>&- &
+	disown "$!"
+	local planter=$! _ time origin
+	read -t 20 -r _ <>ready
+	read -r _ time origin <<<"$(getfattr --only-values -n user.onlyone lock)"
+	setfattr -n user.onlyone -v "$BYSTANDER $time $origin" lock
+	echo "$BYSTANDER" >lock
+	told "held by PID $planter (sh)"
+}
+
+@test "nor one whom anybody could have written into the file" {
+	need getfattr setfattr
+	local _ time origin
+	bystander
+	hold -m 666 lock
+	read -r _ time origin <<<"$(getfattr --only-values -n user.onlyone lock)"
+	setfattr -n user.onlyone -v "$BYSTANDER $time $origin" lock
+	echo "$BYSTANDER" >lock
+	chmod 666 lock
+	told "held by PID $HOLDER (sh)"
+	release
+}
+
+# -- when it cannot be told --
+
+@test "root's holder is unknown to a user who has to take anybody's word for it" {
+	shared_with_nobody
+	hold lock
+	chmod 666 lock
+	told "held by an unknown process" "${NOBODY[@]}"
+	release
+}
+
+@test "root's holder is unknown to a user where it has no record" {
+	shared_with_nobody
+	: >lock
+	chmod 644 lock
+	hold_by setlock lock
+	run -75 "${NOBODY[@]}" ./onlyone -s lock true
+	[[ $output == "onlyone: lock: held by an unknown process" ]]
+}
+
+@test "root's holder is unknown to a user where it has an undated record" {
+	shared_with_nobody
+	bystander
+	echo "$BYSTANDER" >lock
+	chmod 644 lock
+	hold_by setlock lock
+	run -75 "${NOBODY[@]}" ./onlyone -s lock true
+	[[ $output == "onlyone: lock: held by an unknown process" ]]
+}
+
+@test "on a file system without user attributes a holder is named by what /proc shows of it" {
+	shared_with_nobody
+	unshare -m true 2>/dev/null || need mount-namespaces
+	mkdir fs
+	run -0 unshare -m sh -euc '
+		mount -t ramfs none fs
+		cp onlyone fs
+		cd fs
+		mkfifo ready go
+		./onlyone -m 644 lock sh -c "echo >ready; read -r _ <go" 3>&- &
+		read -r _ <ready
+		echo "$!"
+		./onlyone lock true || :
+		"$@" ./onlyone -s lock true || :
+		echo >go
+		wait "$!"' sh "${NOBODY[@]}"
+	[[ ${lines[1]} == "onlyone: lock: held by PID ${lines[0]} (sh)" ]]
+	[[ ${lines[2]} == "onlyone: lock: held by an unknown process" && ${#lines[@]} == 3 ]]
+}
+
+@test "a holder that cannot be seen is a holder" {
+	shared_with_nobody
+	hold lock
+	chmod 666 lock
+	run -75 "${NOBODY[@]}" ./onlyone -w 0.1 lock touch ran
+	[[ $output == "onlyone: lock: held by an unknown process" && ! -e ran ]]
+	run -9 "${NOBODY[@]}" ./onlyone -q -E 9 lock touch ran
+	[[ -z $output && ! -e ran ]]
+	release
+	run -0 "${NOBODY[@]}" ./onlyone lock true
+}

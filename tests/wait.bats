@@ -1,0 +1,369 @@
+#!/usr/bin/env bats
+# Waiting: in the kernel, for as long as asked, and without a trace in the command.
+# shellcheck disable=SC2016 # what stands in single quotes is for the shells that onlyone starts
+
+load helper
+
+gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+# ended STATUS PID: so ended the child PID. (A `run wait` would ask a subshell, whose child it is
+# not.)
+ended() {
+	local got=0
+	eventually "PID $2 has ended" gone "$2"
+	wait "$2" || got=$?
+	((got == $1)) || fail "PID $2 ended with $got, not $1"
+}
+
+# reaches_limit SECONDS COMMAND...: it is refused, and not before. How late depends on the machine.
+reaches_limit() {
+	local begin end seconds=$1
+	shift
+	begin=${EPOCHREALTIME/./}
+	run -75 timeout 20 "$@"
+	end=${EPOCHREALTIME/./}
+	((end - begin >= 10#${seconds/./}000)) || fail "after $((end - begin)) us: $*"
+	[[ ! -e ran ]]
+}
+
+# in_state LETTER PID: R, S, T ... of /proc/PID/stat.
+in_state() {
+	[[ $(sed 's/.*) \(.\).*/\1/' "/proc/$2/stat") == "$1" ]]
+}
+
+# signal PID SIGNAL: and it has been taken.
+signal() {
+	kill "-$2" "$1"
+	eventually "PID $1 has taken $2" grep -qx $'ShdPnd:\t0*' "/proc/$1/status"
+}
+
+need_perl() {
+	need perl
+	perl -MTime::HiRes=setitimer -e 1 || need perl-with-Time::HiRes
+}
+
+# -- getting the lock --
+
+@test "a waiter gets the lock when it is freed" {
+	hold lock
+	start_waiter lock -b lock sh -c 'cat lock >seen; exit 7'
+	[[ ! -e seen ]]
+	release
+	ended 7 "$WAITER"
+	[[ $(cat seen) == "$WAITER" ]]
+}
+
+@test "so does one with a limit" {
+	hold lock
+	start_waiter lock -w 20 lock sh -c 'cat lock >seen; exit 7'
+	[[ ! -e seen ]]
+	release
+	ended 7 "$WAITER"
+	[[ $(cat seen) == "$WAITER" ]]
+}
+
+@test "a waiter gets the lock when its holder is killed" {
+	hold lock
+	start_waiter lock -w 20 lock touch ran
+	kill -KILL "$HOLDER"
+	ended 0 "$WAITER"
+	[[ -e ran ]]
+}
+
+@test "a waiter behind the other family's lock gets it too" {
+	need flock
+	local option
+	for option in '-w 20' -b; do
+		mkfifo ready go
+		flock lock sh -c 'echo >ready; read -r _ <go' 3>&- &
+		read -t 20 -r _ <>ready
+		# shellcheck disable=SC2086 # two words
+		start_waiter lock $option lock touch ran
+		[[ ! -e ran ]]
+		echo >go
+		ended 0 "$WAITER"
+		rm ran ready go
+	done
+}
+
+@test "a free lock is not waited for" {
+	run -7 timeout 10 onlyone -b lock sh -c 'exit 7'
+	run -7 timeout 10 onlyone -w 3600 lock sh -c 'exit 7'
+}
+
+@test "every one of several waiters gets its turn, one after the other" {
+	local n waiters=()
+	hold lock
+	for n in {1..6}; do
+		"$ONLYONE" -w 20 lock sh -c 'mkdir inside && rmdir inside && echo done >>log' 3>&- &
+		waiters+=($!)
+	done
+	eventually "all of them wait" waiters lock 6
+	release
+	for n in "${waiters[@]}"; do
+		ended 0 "$n"
+	done
+	[[ $(wc -l <log) == 6 ]]
+}
+
+@test "a shared waiter waits for an exclusive holder, and an exclusive one for a shared" {
+	hold lock
+	start_waiter lock -s -w 20 lock touch shared
+	release
+	ended 0 "$WAITER"
+	hold -s lock
+	start_waiter lock -w 20 lock touch exclusive
+	release
+	ended 0 "$WAITER"
+	[[ -e shared && -e exclusive ]]
+}
+
+# -- the limit --
+
+@test "when the limit is reached the holder is named, and nothing is run" {
+	hold lock
+	reaches_limit 0.300 onlyone -w 0.3 lock touch ran
+	[[ $output == "onlyone: lock: held by PID $HOLDER (sh)" ]]
+	reaches_limit 0.250 onlyone -w .25 lock touch ran
+	release
+}
+
+@test "a limit that is no whole number of seconds and above one is kept" {
+	hold lock
+	reaches_limit 1.200 onlyone -w 1.2 lock touch ran
+	release
+}
+
+@test "a limit of 0 does not wait" {
+	hold lock
+	run -75 timeout 10 onlyone -w 0 lock true
+	run -75 timeout 10 onlyone -w 0.0 lock true
+	release
+}
+
+@test "the limit counts behind the other family's lock too" {
+	need flock
+	reaches_limit 0.200 flock lock onlyone -w 0.2 lock touch ran
+}
+
+@test "the limit is kept when SIGALRM was blocked at the start" {
+	hold lock
+	reaches_limit 0.200 env --block-signal=ALRM onlyone -w 0.2 lock touch ran
+	reaches_limit 0.200 env --block-signal onlyone -w 0.2 lock touch ran
+	release
+}
+
+@test "the limit is kept when SIGALRM was ignored at the start" {
+	hold lock
+	reaches_limit 0.200 env --ignore-signal=ALRM onlyone -w 0.2 lock touch ran
+	reaches_limit 0.200 env --ignore-signal=ALRM --block-signal=ALRM onlyone -w 0.2 lock touch ran
+	release
+}
+
+@test "a SIGALRM from outside is neither the limit nor death" {
+	local n
+	hold lock
+	start_waiter lock -w 20 lock touch ran
+	for n in {1..5}; do
+		signal "$WAITER" ALRM
+	done
+	eventually "it still waits" waiters lock 1
+	[[ ! -e ran ]]
+	release
+	ended 0 "$WAITER"
+	[[ -e ran ]]
+}
+
+@test "nor does it postpone the limit" {
+	hold lock
+	start_waiter lock -w 0.5 lock touch ran
+	signal "$WAITER" ALRM
+	ended 75 "$WAITER"
+	release
+}
+
+@test "an alarm that the caller has set limits the whole job" {
+	need_perl
+	hold lock
+	run -142 timeout 20 perl -MTime::HiRes=alarm -e 'alarm 0.2; exec @ARGV' \
+		onlyone -w 30 lock touch ran
+	run -142 timeout 20 perl -MTime::HiRes=alarm -e 'alarm 0.2; exec @ARGV' \
+		onlyone -b lock touch ran
+	[[ ! -e ran ]]
+	release
+}
+
+@test "an alarm that the caller has set and ignores ends nothing" {
+	need_perl
+	hold lock
+	reaches_limit 0.400 perl -MTime::HiRes=alarm -e '$SIG{ALRM} = "IGNORE"; alarm 0.1; exec @ARGV' \
+		onlyone -w 0.4 lock touch ran
+	release
+}
+
+# -- what the command finds --
+
+# after_wait FILTER...: FILTER starts a command, which sees the same with and without a wait before.
+after_wait() {
+	local show='grep -E "^(Sig|Shd)(Pnd|Blk|Ign|Cgt)" /proc/self/status; :'
+	"$@" sh -c "$show" >bare 3>&- &
+	wait "$!"
+	hold lock
+	"$@" "$ONLYONE" -w 20 lock sh -c "$show" >guarded 3>&- &
+	eventually "it waits" waiters lock 1
+	release
+	wait "$!"
+	[[ -s bare ]]
+	diff bare guarded
+}
+
+@test "blocked and ignored signals are the command's as they were found, after a wait" {
+	after_wait env
+	after_wait env --block-signal=ALRM
+	after_wait env --ignore-signal=ALRM
+	after_wait env --ignore-signal=ALRM --block-signal=ALRM
+	after_wait env --ignore-signal=CHLD
+	after_wait env --ignore-signal=PIPE,TERM --block-signal=USR1
+}
+
+@test "so they are where there was nothing to wait for" {
+	local show='grep -E "^(Sig|Shd)(Pnd|Blk|Ign|Cgt)" /proc/self/status; :'
+	env --ignore-signal=ALRM,CHLD --block-signal=ALRM,USR1 sh -c "$show" >bare
+	env --ignore-signal=ALRM,CHLD --block-signal=ALRM,USR1 onlyone -w 20 lock sh -c "$show" >guarded
+	diff bare guarded
+}
+
+@test "an interval timer runs on in the command, after a wait" {
+	need_perl
+	hold lock
+	perl -MTime::HiRes=setitimer,ITIMER_REAL -e 'setitimer(ITIMER_REAL, 300, 7); exec @ARGV' \
+		"$ONLYONE" -w 20 lock \
+		perl -MTime::HiRes=getitimer,ITIMER_REAL -e 'print join(" ", getitimer(ITIMER_REAL))' \
+		>timer 3>&- &
+	eventually "it waits" waiters lock 1
+	release
+	wait "$!"
+	local left interval
+	read -r left interval <timer || :
+	((${left%.*} > 0 && ${left%.*} <= 300)) && [[ $interval == 7 ]]
+}
+
+@test "where there was no timer the command has none, after a wait" {
+	need_perl
+	hold lock
+	start_waiter lock -w 20 lock \
+		perl -MTime::HiRes=getitimer,ITIMER_REAL -e 'print join(" ", getitimer(ITIMER_REAL))' >timer
+	release
+	wait "$WAITER"
+	[[ $(cat timer) == "0 0" ]]
+}
+
+# -- how it waits --
+
+# sleeps: the waiter is not woken while nothing happens. Half a second would show whoever polls.
+sleeps() {
+	local before after
+	eventually "the waiter sleeps" in_state S "$WAITER"
+	before=$(awk '/^voluntary/ { print $2 }' "/proc/$WAITER/status")
+	sleep 0.5
+	after=$(awk '/^voluntary/ { print $2 }' "/proc/$WAITER/status")
+	((after - before <= 1)) || fail "woken $((after - before)) times"
+}
+
+@test "a waiter sleeps in the kernel, with and without a limit" {
+	hold lock
+	start_waiter lock -w 20 lock true
+	sleeps
+	kill "$WAITER"
+	ended 143 "$WAITER"
+	start_waiter lock -b lock true
+	sleeps
+	release
+	ended 0 "$WAITER"
+}
+
+@test "a waiter sleeps behind the other family's lock" {
+	need flock
+	mkfifo ready go
+	flock lock sh -c 'echo >ready; read -r _ <go' 3>&- &
+	read -t 20 -r _ <>ready
+	start_waiter lock -w 20 lock true
+	sleeps
+	echo >go
+	ended 0 "$WAITER"
+}
+
+@test "a waiter has written nothing" {
+	hold lock
+	start_waiter lock -w 20 lock true
+	[[ $(cat lock) == "$HOLDER" ]]
+	release
+	ended 0 "$WAITER"
+}
+
+# -- signals --
+
+@test "SIGTERM, SIGHUP and SIGINT end a waiter, and the command does not run" {
+	need_perl
+	local signal
+	hold lock
+	for signal in TERM HUP INT; do
+		# A shell's background starts with SIGINT ignored.
+		perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$ONLYONE" -w 20 lock touch ran 3>&- &
+		eventually "it waits" waiters lock 1
+		kill "-$signal" "$!"
+		ended "$((128 + $(kill -l "$signal")))" "$!"
+	done
+	[[ ! -e ran && $(cat lock) == "$HOLDER" ]]
+	release
+}
+
+@test "who waits ignores what it was told to ignore" {
+	hold lock
+	env --ignore-signal=HUP "$ONLYONE" -w 20 lock touch ran 3>&- &
+	eventually "it waits" waiters lock 1
+	kill -HUP "$!"
+	release
+	ended 0 "$!"
+	[[ -e ran ]]
+}
+
+@test "a waiter that is stopped and continued waits on" {
+	hold lock
+	start_waiter lock -w 20 lock touch ran
+	kill -STOP "$WAITER"
+	eventually "it is stopped" in_state T "$WAITER"
+	kill -CONT "$WAITER"
+	eventually "it waits again" in_state S "$WAITER"
+	waiters lock 1
+	[[ ! -e ran ]]
+	release
+	ended 0 "$WAITER"
+	[[ -e ran ]]
+}
+
+@test "a waiter gets a lock that was freed while it was stopped" {
+	hold lock
+	start_waiter lock -b lock touch ran
+	kill -STOP "$WAITER"
+	eventually "it is stopped" in_state T "$WAITER"
+	release
+	[[ ! -e ran ]]
+	kill -CONT "$WAITER"
+	ended 0 "$WAITER"
+	[[ -e ran ]]
+}
+
+@test "a limit that passes while the waiter is stopped is the limit" {
+	hold lock
+	start_waiter lock -w 0.5 lock touch ran
+	kill -STOP "$WAITER"
+	eventually "it is stopped" in_state T "$WAITER"
+	sleep 0.6
+	kill -CONT "$WAITER"
+	ended 75 "$WAITER"
+	[[ ! -e ran ]]
+	release
+}
