@@ -1,0 +1,361 @@
+#!/usr/bin/env bats
+# The recorded process: while it lives without the lock, nobody else starts. And nobody is refused
+# on account of a process that just bears its number.
+# shellcheck disable=SC2016 # the scripts in single quotes are for other shells
+
+load helper
+
+need_root() {
+	((EUID)) || return 0
+	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "needs root"
+	skip "needs root"
+}
+
+need_attributes() {
+	need setfattr getfattr
+	: >probe
+	setfattr -n user.probe -v 1 probe 2>/dev/null && return
+	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "no user attributes in $PWD"
+	skip "no user attributes in $PWD"
+}
+
+# desert [OPTION...] LOCK: as hold, but the command has closed the lock's descriptor.
+desert() {
+	need_attributes
+	LATCH=$(mktemp -d latch.XXXXXX)
+	mkfifo "$LATCH/ready" "$LATCH/release"
+	"$ONLYONE" "$@" bash -c 'exec {ONLYONE_FD}>&-
+		echo >"$0/ready"; read -r status <"$0/release"; exit "$status"' "$PWD/$LATCH" 3>&- &
+	HOLDER=$!
+	read -t 20 -r _ <>"$LATCH/ready" || fail "no holder: onlyone $*"
+}
+
+# Whether process $1 waits for process $2: it has a pidfd of it.
+waits_for() {
+	grep -qs "^Pid:[[:space:]]*$2\$" "/proc/$1/fdinfo/"*
+}
+
+in_state() {
+	grep -q "^State:[[:space:]]*$1" "/proc/$2/status"
+}
+
+# in_container SCRIPT [ARG...]: in a PID namespace with a /proc of its own.
+in_container() {
+	local script=$1
+	shift
+	unshare --pid --fork --kill-child --mount-proc bash -ec "$script" container "$@"
+}
+
+# For the script: the next process in its PID namespace gets the number $1.
+next_pid_is() {
+	echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
+}
+export -f next_pid_is
+
+# -- refused --
+
+@test "a command that has closed the lock is still the only copy: a second one is refused, told why and by whom" {
+	desert lock
+	run -0 flock -n lock true # nobody holds it
+	run -75 --separate-stderr onlyone lock touch ran
+	[[ -z $output && ! -e ran ]]
+	[[ $stderr == "onlyone: lock: held by PID $HOLDER (bash): it has closed the lock, but runs on; --force starts all the same" ]]
+	release
+	run -0 onlyone lock true
+}
+
+@test "a shared start is refused too" {
+	desert lock
+	run -75 onlyone -s lock touch ran
+	[[ ! -e ran ]]
+	release
+	run -0 onlyone -s lock true
+}
+
+@test "the refusal takes -E and -q like any other" {
+	desert lock
+	run -9 --separate-stderr onlyone -q -E 9 lock true
+	[[ -z $output && -z $stderr ]]
+	release
+}
+
+@test "being refused does not wear off: the record stays as it was" {
+	desert lock
+	before=$(cat lock && getfattr --absolute-names --only-values -n user.onlyone lock)
+	run -75 onlyone lock true
+	run -75 onlyone -w 0.05 lock true
+	[[ $(cat lock && getfattr --absolute-names --only-values -n user.onlyone lock) == "$before" ]]
+	run -75 onlyone lock true
+	release
+}
+
+@test "-w and -b wait for the command that has closed the lock" {
+	local wait
+	for wait in --wait=60 --block; do
+		desert lock
+		"$ONLYONE" "$wait" lock touch "ran$wait" 3>&- &
+		waiter=$!
+		eventually "$wait waits for the recorded process" waits_for "$waiter" "$HOLDER"
+		[[ ! -e ran$wait ]]
+		release
+		wait "$waiter"
+		[[ -e ran$wait ]]
+	done
+}
+
+@test "-w gives up when the command that has closed the lock outlasts it" {
+	desert lock
+	run -75 --separate-stderr onlyone -w 0.1 lock touch ran
+	[[ ! -e ran && $stderr == "onlyone: lock: held by PID $HOLDER (bash): it has closed the lock, "* ]]
+	release
+}
+
+@test "who waits for it holds the lock meanwhile, and keeps others out" {
+	desert lock
+	"$ONLYONE" -b lock true 3>&- &
+	waiter=$!
+	eventually "the waiter waits" waits_for "$waiter" "$HOLDER"
+	run -1 flock -n lock true
+	run -75 onlyone --force lock true
+	release
+	wait "$waiter"
+}
+
+@test "--force starts beside the command that has closed the lock, and -v says so" {
+	desert lock
+	run -0 --separate-stderr onlyone --force lock touch ran
+	[[ -e ran && -z $stderr ]]
+	release
+	desert lock
+	run -0 --separate-stderr onlyone --force -v lock true
+	[[ $stderr == "onlyone: lock: the recorded process still runs, as --force allows" ]]
+	release
+}
+
+@test "--force never overrides a lock that is held" {
+	hold lock
+	run -75 onlyone --force lock touch ran
+	run -75 onlyone --force -w 0.05 lock touch ran
+	[[ ! -e ran ]]
+	release
+}
+
+@test "a command that calls itself what looks like the rest of /proc/PID/stat is no zombie" {
+	need_attributes
+	mkfifo ready release
+	"$ONLYONE" lock bash -c 'printf ") Z 1 1 1 1" >/proc/$$/comm; exec {ONLYONE_FD}>&-; echo >ready; read -r _ <release' 3>&- &
+	read -t 20 -r _ <>ready
+	run -75 --separate-stderr onlyone lock true
+	[[ $stderr == "onlyone: lock: held by PID $! () Z 1 1 1 1): it has closed the lock, "* ]]
+	echo >release
+}
+
+@test "a command whose first thread has ended lives on in the others" {
+	need cc
+	need_attributes
+	cat >threads.c <<-'END'
+		#include <pthread.h>
+		#include <stdlib.h>
+		#include <unistd.h>
+		static void *stay(void *nothing)
+		{
+			for (;;)
+				pause();
+			return nothing;
+		}
+		int main(void)
+		{
+			pthread_t thread;
+			close(atoi(getenv("ONLYONE_FD")));
+			if (pthread_create(&thread, NULL, stay, NULL))
+				return 1;
+			pthread_exit(NULL);
+		}
+	END
+	cc -pthread -o threads threads.c
+	"$ONLYONE" lock ./threads 3>&- &
+	threads=$!
+	eventually "the first thread has ended" in_state Z "$threads"
+	run -75 --separate-stderr onlyone lock touch ran
+	[[ ! -e ran && $stderr == "onlyone: lock: held by PID $threads (threads): it has closed the lock, "* ]]
+
+	"$ONLYONE" -b lock touch ran 3>&- &
+	waiter=$!
+	eventually "the waiter waits" waits_for "$waiter" "$threads"
+	kill -KILL "$threads"
+	wait "$waiter"
+	[[ -e ran ]]
+}
+
+# -- never without need --
+
+@test "a process that inherited the recorded PID is not taken for the command" {
+	need_root
+	need_attributes
+	run -0 in_container '
+		next_pid_is 100
+		onlyone lock true & wait "$!"
+		[[ $(cat lock) == 100 ]]
+		sleep 0.02 # the kernel tells a start to a hundredth of a second
+		next_pid_is 100
+		(printf ") S 1 (" >/proc/100/comm; sleep 60 3>&-) & # /proc/PID/stat is read right, too
+		[[ $! == 100 ]]
+		until [[ $(cat /proc/100/comm) == ")"* ]]; do sleep 0.01; done
+		onlyone lock true
+	'
+}
+
+@test "a container's start is not refused on account of the one before it" {
+	need_root
+	need_attributes
+	for _ in 1 2 3; do
+		run -0 unshare --pid --fork --mount-proc "$ONLYONE" lock sh -c 'echo $$'
+		[[ $output == 1 ]]
+		run -0 in_container 'next_pid_is 50; onlyone lock true & wait "$!"; [[ $(cat lock) == 50 ]]'
+		run -0 in_container 'next_pid_is 50; sleep 60 3>&- & [[ $! == 50 ]]; onlyone lock true'
+	done
+}
+
+@test "a container's record says nothing about the process that bears its number on the host" {
+	need_root
+	need_attributes
+	sleep 60 3>&- &
+	run -0 in_container 'next_pid_is "$1"; onlyone lock true & wait "$!"' "$!"
+	[[ $(cat lock) == "$!" ]]
+	run -0 onlyone lock true
+}
+
+@test "the host's record says nothing about the process that bears its number in a container" {
+	need_root
+	need_attributes
+	mkfifo go
+	sh -c 'read -r _ <go; exec "$0" lock true' "$ONLYONE" 3>&- &
+	run -0 in_container '
+		next_pid_is "$1"
+		sleep 60 3>&- &
+		[[ $! == "$1" ]]
+		echo >go
+		until [[ -s lock && $(<lock) == "$1" ]]; do sleep 0.01; done
+		onlyone -w 20 lock true # but for the moment in which the lock is still held
+	' "$!"
+}
+
+@test "a PID namespace with its parent's /proc starts like any other" {
+	need_root
+	need_attributes
+	sleep 60 3>&- & # /proc shows it under the number that is recorded
+	run -0 timeout -k 1 10 unshare --pid --fork --kill-child bash -ec '
+		next_pid_is "$1"
+		onlyone lock true & wait "$!"
+		[[ $(cat lock) == "$1" ]]
+		onlyone lock true
+	' container "$!"
+}
+
+@test "a record from another boot is not believed" {
+	need_root
+	desert lock
+	echo 11111111-2222-3333-4444-555555555555 >boot_id
+	run -75 onlyone lock true
+	run -0 unshare --mount bash -ec 'mount --bind boot_id /proc/sys/kernel/random/boot_id; exec onlyone lock true'
+	release
+}
+
+@test "a record of another origin, or of another PID than the content's, is not believed" {
+	desert lock
+	run -75 onlyone lock true
+	attribute=$(getfattr --only-values -n user.onlyone lock)
+	[[ $attribute =~ ^"$HOLDER"(" "[0-9]+)+$ ]] # the last is the origin, a hash
+
+	setfattr -n user.onlyone -v "${attribute%?}$(((${attribute: -1} + 1) % 10))" lock
+	run -0 onlyone lock true
+
+	setfattr -n user.onlyone -v "$attribute" lock
+	echo $$ >lock
+	run -0 onlyone lock true
+
+	# And whole it counts again: nothing but the change was what let the two pass.
+	setfattr -n user.onlyone -v "$attribute" lock
+	echo "$HOLDER" >lock
+	run -75 onlyone lock true
+	release
+}
+
+@test "an attribute that is no incarnation is not believed" {
+	desert lock
+	attribute=$(getfattr --only-values -n user.onlyone lock)
+	for bad in "" " " "$HOLDER" "$attribute " "$attribute 1" " $attribute" "0$attribute" "${attribute// /  }" \
+		"${attribute/ / -}" "${attribute/ / 99999999999999999999}" "${attribute% *}" "${attribute% *} -1" \
+		"$(printf '%0300d' 0)"; do
+		echo "$HOLDER" >lock
+		setfattr -n user.onlyone -v "$bad" lock
+		run -0 onlyone lock true
+	done
+	release
+}
+
+@test "a copy of the lock file elsewhere does not stand for the command" {
+	desert lock
+	cp -a lock copy
+	[[ $(getfattr --only-values -n user.onlyone copy) == "$(getfattr --only-values -n user.onlyone lock)" ]]
+	run -0 onlyone copy true
+	run -75 onlyone lock true
+	release
+}
+
+@test "a zombie does not count as living" {
+	need_attributes
+	sh -c '"$0" lock true & exec sleep 60' "$ONLYONE" 3>&- & # sleep reaps nobody
+	eventually "the command is a zombie" eval 'in_state Z "$(cat lock)" 2>/dev/null'
+	run -0 timeout -k 1 20 onlyone lock true # before sleep ends, and the zombie with it
+}
+
+@test "the recorded process may lock again what it has closed" {
+	need_attributes
+	run -0 onlyone lock bash -c 'exec {ONLYONE_FD}>&-; exec onlyone lock sh -c "echo \$\$; cat lock"'
+	[[ ${lines[0]} == "${lines[1]}" ]]
+}
+
+@test "the recorded process may lock again what it has closed, with --fd for itself" {
+	need_attributes
+	run -0 onlyone lock bash -ec 'exec {ONLYONE_FD}>&-; exec 9>>lock; onlyone --fd 9; echo $$; cat lock'
+	[[ ${lines[0]} == "${lines[1]}" ]]
+}
+
+@test "a shell that locked its own descriptor may close it" {
+	mkfifo ready release
+	bash -c 'exec 9>>lock; onlyone --fd 9; exec 9>&-; echo >ready; read -r _ <release' 3>&- &
+	read -t 20 -r _ <>ready
+	[[ $(cat lock) == "$!" ]]
+	run -0 onlyone lock true
+	echo >release
+}
+
+@test "a command that the lock's record outlives is gone: killed, failed or never there" {
+	run -137 onlyone lock sh -c 'kill -KILL $$'
+	run -127 onlyone lock ./nothing
+	run -3 onlyone lock sh -c 'exit 3'
+	run -0 onlyone lock true
+}
+
+@test "without user attributes a start goes on as before, and -v says what is missing" {
+	need_root
+	mkdir bare
+	run -0 --separate-stderr unshare --mount bash -ec '
+		mount -t ramfs none bare
+		cd bare
+		onlyone lock bash -c "exec {ONLYONE_FD}>&-; exec sleep 60" 3>&- &
+		until [[ /proc/$!/exe -ef $(command -v sleep) ]]; do sleep 0.01; done
+		[[ $(cat lock) == $! ]]
+		onlyone lock true
+		onlyone -v lock true
+		kill "$!"
+	'
+	[[ $stderr == "onlyone: lock: no user attributes here: a command that closes its descriptors is not guarded, but with --close" ]]
+}
+
+@test "with user attributes -v has nothing to say about them" {
+	need_attributes
+	run -0 --separate-stderr onlyone -v lock true
+	[[ -z $stderr ]]
+}
