@@ -1,0 +1,367 @@
+#!/usr/bin/env bats
+# --fd: a descriptor that the caller opened is locked, and -u gives it back.
+# shellcheck disable=SC2016 # the scripts in single quotes are for other shells
+
+load helper
+
+need_attributes() {
+	need setfattr getfattr
+	: >probe
+	setfattr -n user.probe -v 1 probe 2>/dev/null && return
+	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "no user attributes in $PWD"
+	skip "no user attributes in $PWD"
+}
+
+# shell SCRIPT: a bash that says `ready` and stays by `stay`, until `go`. $SHELL_PID is its PID.
+shell() {
+	[[ -p ready ]] || mkfifo ready release
+	bash -ec 'ready() { echo >ready; }; stay() { read -r _ <release; }; '"$1" 3>&- &
+	SHELL_PID=$!
+	read -t 20 -r _ <>ready || fail "not ready: $1"
+}
+
+go() {
+	echo >release
+	wait "$SHELL_PID"
+}
+
+# -- without COMMAND: the caller keeps the lock --
+
+@test "( onlyone --fd 9 || exit 1; ... ) 9>>lock: one at a time" {
+	shell '( onlyone --fd 9 || exit 1; ready; stay ) 9>>lock'
+	run -1 --separate-stderr bash -c '( onlyone --fd 9 || exit 1; touch ran ) 9>>lock'
+	[[ ! -e ran && $stderr =~ ^"onlyone: descriptor 9: held by PID "[0-9]+" (bash)"$ ]]
+	run -75 onlyone lock true
+	run -1 flock -n lock true
+	go
+	run -0 bash -c '( onlyone --fd 9 || exit 1; touch ran ) 9>>lock'
+	[[ -e ran ]]
+}
+
+@test "the record names the caller" {
+	shell 'exec 9>>lock; onlyone --fd 9; ready; stay'
+	[[ $(cat lock) == "$SHELL_PID" ]]
+	run -75 --separate-stderr onlyone lock true
+	[[ $stderr == "onlyone: lock: held by PID $SHELL_PID (bash)" ]]
+	go
+	run -0 bash -c '( onlyone --fd 9 && echo "$BASHPID" && cat lock ) 9>>lock'
+	[[ ${lines[0]} == "${lines[1]}" ]]
+}
+
+@test "the record is right, and alone, however the descriptor was opened" {
+	for redirection in '9>>lock' '9<>lock' '9>lock'; do
+		for _ in 1 2 3; do
+			run -0 bash -c "exec $redirection"'; echo $$; onlyone --fd 9; cat lock; stat -c %s lock'
+			[[ ${lines[0]} == "${lines[1]}" && ${#lines[@]} == 3 ]]
+			((lines[2] == ${#lines[0]} + 1))
+			echo 4194304 >lock # a longer one, for the next
+		done
+	done
+}
+
+@test "any descriptor, whatever its number" {
+	for n in 0 3 10 63 64 200; do
+		run -0 bash -c 'exec '"$n"'<>lock; onlyone --fd '"$n"'; flock -n lock true; echo $?'
+		[[ $output == 1 ]]
+	done
+	run -0 onlyone lock true
+}
+
+@test "the lock lives as long as anybody has the caller's open file" {
+	run -0 bash -c 'exec 9>>lock; onlyone --fd 9; sleep 60 3>&- >/dev/null 2>&1 & echo $!'
+	child=$output
+	run -75 onlyone lock true
+	kill "$child"
+	run -0 onlyone -w 20 lock true
+
+	run -0 bash -c 'exec 9>>lock 8>&9; onlyone --fd 9; exec 9>&-; flock -n lock true; echo $?; exec 8>&-; flock -n lock true; echo $?'
+	[[ $output == 1$'\n'0 ]]
+}
+
+@test "a descriptor that was opened anew is another lock" {
+	run -0 bash -c 'exec 9>>lock 8>>lock; onlyone --fd 9; onlyone --fd 8; echo $?' 2>/dev/null
+	[[ ${lines[-1]} == 75 ]]
+}
+
+@test "locking twice is no conflict with oneself" {
+	run -0 bash -ec 'exec 9>>lock; onlyone --fd 9; onlyone --fd 9; cat lock; echo $$'
+	[[ ${lines[0]} == "${lines[1]}" ]]
+}
+
+@test "no incarnation is recorded, so a shell may close its descriptor on purpose" {
+	need_attributes
+	onlyone lock true
+	run -0 getfattr -n user.onlyone lock
+	shell 'exec 9>>lock; onlyone --fd 9; ready; stay; exec 9>&-; ready; stay'
+	run -1 getfattr -n user.onlyone lock
+	echo >release
+	read -t 20 -r _ <>ready
+	run -0 onlyone lock true
+	go
+}
+
+@test "-w waits for it, -E and -q are heeded" {
+	hold lock
+	run -9 --separate-stderr onlyone --fd 9 -E 9 -q -w 0.05 9>>lock
+	[[ -z $stderr ]]
+	exec 9>>lock
+	start_waiter lock --fd 9 -w 60 touch ran
+	exec 9>&-
+	[[ ! -e ran ]]
+	release
+	wait "$WAITER"
+	[[ -e ran ]]
+}
+
+@test "who is refused keeps no part of the lock" {
+	mkfifo flocked unlock
+	flock lock sh -c 'echo >flocked; read -r _ <unlock' 3>&- & # one of the two kinds that are asked for
+	flock=$!
+	read -t 20 -r _ <>flocked
+	shell 'exec 9>>lock; onlyone --fd 9 2>/dev/null || echo "$?" >status; ready; stay'
+	[[ $(cat status) == 75 ]]
+	echo >unlock
+	wait "$flock"
+	run -0 onlyone lock true
+	go
+}
+
+# -- with COMMAND --
+
+@test "the command is exec'd under the lock, with the descriptor" {
+	shell 'exec 9>>lock; exec onlyone --fd 9 bash -c "echo \$ONLYONE_FD \${ONLYONE_LOCK-none} >out; echo >ready; read -r _ <release; exit 7"'
+	[[ $(cat out) == "9 none" && $(cat lock) == "$SHELL_PID" ]]
+	[[ /proc/$SHELL_PID/fd/9 -ef lock ]]
+	run -75 --separate-stderr onlyone lock true
+	[[ $stderr == "onlyone: lock: held by PID $SHELL_PID (bash)" ]]
+	status=0
+	go || status=$?
+	[[ $status == 7 ]]
+	run -0 onlyone lock true
+}
+
+@test "the command of an outer onlyone's command is not told of the outer lock" {
+	run -0 onlyone outer bash -c 'exec 9>>lock; exec onlyone --fd 9 bash -c "echo \${ONLYONE_LOCK-none} \$ONLYONE_FD"'
+	[[ $output == "none 9" ]]
+}
+
+@test "a command that closes the descriptor is guarded by its record" {
+	need_attributes
+	shell 'exec 9>>lock; exec onlyone --fd 9 bash -c "exec 9>&-; echo >ready; read -r _ <release"'
+	run -0 flock -n lock true
+	run -75 --separate-stderr onlyone lock true
+	[[ $stderr == "onlyone: lock: held by PID $SHELL_PID (bash): it has closed the lock, but runs on; "* ]]
+	run -75 onlyone --fd 9 touch ran 9>>lock
+	[[ ! -e ran ]]
+	go
+	run -0 onlyone lock true
+}
+
+@test "the caller that keeps its descriptor keeps the lock when the command has ended" {
+	shell 'exec 9>>lock; onlyone --fd 9 true; ready; stay'
+	run -75 --separate-stderr onlyone lock true
+	[[ $stderr == "onlyone: lock: held by PID $SHELL_PID (bash): the recorded process "*" has ended" ]]
+	go
+}
+
+@test "with -o the command has no descriptor, and the keeper holds the caller's lock" {
+	mkfifo ready release
+	exec 9>>lock
+	"$ONLYONE" -o --fd 9 bash -c 'echo "${ONLYONE_FD-none}" >out; echo >ready; read -r _ <release' 3>&- &
+	command=$!
+	exec 9>&-
+	read -t 20 -r _ <>ready
+	[[ $(cat out) == none && $(readlink "/proc/$command/fd/"*) != *"$PWD/lock"* ]]
+	run -1 flock -n lock true
+	run -75 --separate-stderr onlyone lock true
+	[[ $stderr == "onlyone: lock: held by PID $command (bash)" ]]
+	echo >release
+	wait "$command"
+	run -0 onlyone lock true
+}
+
+# -- shared --
+
+@test "-s on a descriptor for reading, beside others, against exclusive ones" {
+	touch lock
+	shell 'exec 9<lock; onlyone -s --fd 9; ready; stay'
+	run -0 bash -c 'exec 9<lock; onlyone -s --fd 9'
+	run -0 onlyone -s lock true
+	run -75 onlyone lock true
+	run -75 onlyone --fd 9 9>>lock
+	[[ ! -s lock ]]
+	go
+	run -0 onlyone lock true
+}
+
+@test "-s on a descriptor for both" {
+	shell 'exec 9<>lock; onlyone -s --fd 9; ready; stay'
+	run -0 onlyone -s lock true
+	run -75 onlyone lock true
+	go
+}
+
+@test "a shared lock becomes an exclusive one, and back" {
+	shell 'exec 9<>lock; onlyone -s --fd 9; onlyone --fd 9; ready; stay; onlyone -s --fd 9; ready; stay'
+	run -75 onlyone -s lock true
+	[[ $(cat lock) == "$SHELL_PID" ]]
+	echo >release
+	read -t 20 -r _ <>ready
+	run -0 onlyone -s lock true
+	run -75 onlyone lock true
+	go
+}
+
+# -- what cannot be locked --
+
+# refused STATUS MESSAGE SCRIPT
+refused() {
+	run "-$1" --separate-stderr bash -c "$3"
+	# shellcheck disable=SC2154 # run sets it
+	[[ ! -e ran && $stderr == "onlyone: descriptor 9: $2" ]]
+}
+
+@test "an exclusive lock needs a descriptor for writing, a shared one a descriptor for reading" {
+	touch lock
+	refused 64 'is open for reading only; an exclusive lock needs writing, as in 9>>FILE' 'onlyone --fd 9 touch ran 9<lock'
+	refused 64 'is open for writing only; a shared lock needs reading, as in 9<FILE' 'onlyone -s --fd 9 touch ran 9>>lock'
+	run -0 onlyone lock true
+}
+
+@test "a descriptor that is not open" {
+	refused 64 'is not open' 'onlyone --fd 9 touch ran 9>&-'
+	run -64 onlyone --fd 99999 true
+}
+
+@test "what is no descriptor" {
+	for bad in "" x -1 +9 9x 0x9 "9 " 9.0 99999999999; do
+		run -64 --separate-stderr onlyone --fd "$bad" touch ran
+		[[ ! -e ran && $stderr == "onlyone: $bad: not a valid descriptor" ]]
+	done
+	run -64 onlyone --fd
+}
+
+@test "a FIFO, a device, a directory" {
+	mkfifo fifo
+	mkdir data
+	refused 65 'is not a regular file, left alone' 'onlyone --fd 9 touch ran 9<>fifo'
+	refused 65 'is not a regular file, left alone' 'onlyone --fd 9 touch ran 9>/dev/null'
+	refused 65 'is a directory; name it as LOCK instead' 'onlyone --fd 9 touch ran 9<data'
+	refused 65 'is a directory; name it as LOCK instead' 'onlyone -s --fd 9 touch ran 9<data'
+}
+
+@test "a file that holds something else is left alone" {
+	for content in 'port = 80, host = example' abc '12 monkeys' -1 0; do
+		echo "$content" >foreign
+		refused 65 'holds something that is no lock record, left alone' 'onlyone --fd 9 touch ran 9>>foreign'
+		refused 65 'holds something that is no lock record, left alone' 'onlyone -s --fd 9 touch ran 9<foreign'
+		[[ $(cat foreign) == "$content" ]]
+	done
+}
+
+@test "a file that was removed or replaced after it was opened" {
+	refused 71 'its file was removed; open it again' 'exec 9>>lock; rm lock; onlyone --fd 9 touch ran'
+	refused 71 'its file was removed; open it again' 'exec 9>>lock; : >new; mv new lock; onlyone --fd 9 touch ran'
+	run -0 onlyone lock true
+}
+
+@test "9>lock empties the record of who holds it, who is named all the same" {
+	hold lock
+	run -75 --separate-stderr onlyone --fd 9 touch ran 9>lock
+	[[ ! -e ran && ! -s lock ]]
+	[[ $stderr == "onlyone: descriptor 9: held by PID $HOLDER (sh)" ]]
+	run -75 onlyone lock true
+	run -0 onlyone --pid lock
+	[[ $output == "$HOLDER" ]]
+	release
+	run -0 onlyone --fd 9 true 9>lock
+}
+
+# -- -u --
+
+@test "-u gives the lock back and clears the record, and the descriptor stays open" {
+	shell 'exec 9>>lock; onlyone --fd 9; onlyone -u --fd 9; ready; stay; onlyone --fd 9; ready; stay'
+	[[ ! -s lock && /proc/$SHELL_PID/fd/9 -ef lock ]]
+	run -0 flock -n lock true
+	run -0 onlyone lock true
+	echo >release
+	read -t 20 -r _ <>ready
+	run -75 onlyone lock true
+	[[ $(cat lock) == "$SHELL_PID" ]]
+	go
+}
+
+@test "-u gives a shared lock back" {
+	touch lock
+	shell 'exec 9<lock; onlyone -s --fd 9; onlyone --unlock --fd 9; ready; stay'
+	run -0 onlyone lock true
+	go
+	shell 'exec 9<>lock; onlyone -s --fd 9; onlyone -s -u --fd 9; ready; stay'
+	run -0 onlyone lock true
+	go
+}
+
+@test "-u in the command gives back what it inherited" {
+	mkfifo ready release
+	"$ONLYONE" lock bash -c 'onlyone -u --fd "$ONLYONE_FD"; echo >ready; read -r _ <release' 3>&- &
+	read -t 20 -r _ <>ready
+	[[ ! -s lock ]]
+	run -0 onlyone lock true
+	echo >release
+}
+
+@test "the command may lock again what it has inherited, and what it gave back" {
+	run -0 onlyone lock bash -ec 'onlyone --fd "$ONLYONE_FD"; onlyone -u --fd "$ONLYONE_FD"; onlyone --fd "$ONLYONE_FD"
+		flock -n lock true || echo held; cat lock; echo $$'
+	[[ ${lines[0]} == held && ${lines[1]} == "${lines[2]}" ]]
+}
+
+@test "-u of a lock that somebody else holds changes nothing" {
+	hold lock
+	run -0 --separate-stderr onlyone -u --fd 9 9>>lock
+	[[ -z $stderr && $(cat lock) == "$HOLDER" ]]
+	run -1 flock -n lock true
+	run -75 --separate-stderr onlyone lock true
+	[[ $stderr == "onlyone: lock: held by PID $HOLDER (sh)" ]]
+	release
+	hold -s lock
+	run -0 onlyone -u --fd 9 9<lock
+	run -75 onlyone lock true
+	release
+}
+
+@test "-u does not clear the record of a command that has closed the lock" {
+	need_attributes
+	mkfifo ready release
+	"$ONLYONE" lock bash -c 'exec {ONLYONE_FD}>&-; echo >ready; read -r _ <release' 3>&- &
+	deserter=$!
+	read -t 20 -r _ <>ready
+	run -75 onlyone lock true
+	run -0 onlyone -u --fd 9 9>>lock
+	[[ $(cat lock) == "$deserter" ]]
+	run -75 onlyone lock true
+	echo >release
+}
+
+@test "-u wants --fd and no command" {
+	touch lock
+	run -64 --separate-stderr onlyone -u lock
+	[[ $stderr == "onlyone: lock: --unlock needs --fd; a lock ends with its process" ]]
+	run -64 onlyone -u --fd 9 touch ran 9>>lock
+	[[ ! -e ran ]]
+	run -64 onlyone -u --fd 9 9>&-
+	run -65 onlyone -u --fd 9 9>/dev/null
+}
+
+@test "-u leaves a file alone that holds something else" {
+	for content in 'port = 80, host = example' abc; do
+		echo "$content" >foreign
+		run -65 onlyone -u --fd 9 9>>foreign
+		[[ $(cat foreign) == "$content" ]]
+	done
+}
+
+@test "a question takes the path" {
+	run -64 --separate-stderr onlyone --status --fd 9 9>>lock
+	[[ $stderr == "onlyone: descriptor 9: a question takes the path of a lock" ]]
+}

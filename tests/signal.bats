@@ -1,0 +1,394 @@
+#!/usr/bin/env bats
+# --signal: to the recorded process that holds the lock, and to nobody else.
+# shellcheck disable=SC2016 # the scripts in single quotes are for other shells
+
+load helper
+
+need_root() {
+	((EUID)) || return 0
+	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "needs root"
+	skip "needs root"
+}
+
+need_attributes() {
+	need setfattr
+	: >probe
+	setfattr -n user.probe -v 1 probe 2>/dev/null && return
+	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "no user attributes in $PWD"
+	skip "no user attributes in $PWD"
+}
+
+# Lets the user nobody run onlyone in here, wherever it was built.
+let_nobody_in() {
+	need_root
+	need setpriv
+	chmod a+x "$BATS_RUN_TMPDIR"
+	install -D -m 755 "$ONLYONE" bin/onlyone
+	ONLYONE=$PWD/bin/onlyone
+	PATH=$PWD/bin:$PATH
+}
+
+as_nobody() {
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+}
+
+# in_container SCRIPT [ARG...]: in a PID namespace with a /proc of its own.
+in_container() {
+	local script=$1
+	shift
+	unshare --pid --fork --kill-child --mount-proc bash -ec "$script" container "$@"
+}
+
+# For scripts: the next process in this PID namespace gets the number $1.
+next_pid_is() {
+	echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
+}
+export -f next_pid_is
+
+runs() {
+	[[ /proc/$1/exe -ef $(command -v "$2") ]]
+}
+
+# start [OPTION...] LOCK SCRIPT: the script says `echo >ready`. $COMMAND is its PID.
+start() {
+	mkfifo ready
+	"$ONLYONE" "${@:1:$#-1}" bash -c "${*: -1}" 3>&- &
+	COMMAND=$!
+	read -t 20 -r _ <>ready || fail "no holder: onlyone $*"
+	rm ready
+}
+
+# ends_with STATUS PID: our child does.
+ends_with() {
+	local status=0
+	wait "$2" || status=$?
+	[[ $status == "$1" ]] || fail "status $status"
+}
+
+got() {
+	[[ $(cat got 2>/dev/null) == "$*" ]]
+}
+
+# -- which signal --
+
+@test "names with and without SIG, in any case, and numbers" {
+	start lock 'for signal in HUP USR1 WINCH RTMIN+1 RTMAX-1; do trap "echo $signal >got" "$signal"; done
+		sleep 60 & echo >ready
+		while :; do wait "$!"; done'
+	while read -r name signal; do
+		rm -f got
+		run -0 --separate-stderr onlyone --signal "$name" lock
+		[[ -z $output && -z $stderr ]]
+		eventually "$name arrives as $signal" got "$signal"
+	done <<-'END'
+		HUP HUP
+		SIGHUP HUP
+		sighup HUP
+		1 HUP
+		USR1 USR1
+		SIGUSR1 USR1
+		10 USR1
+		winch WINCH
+		28 WINCH
+		RTMIN+1 RTMIN+1
+		SIGRTMIN+1 RTMIN+1
+		RTMAX-1 RTMAX-1
+		63 RTMAX-1
+	END
+}
+
+@test "the command dies of the signal" {
+	for signal in TERM:143 KILL:137 INT:130 9:137; do
+		start lock 'echo >ready; exec env --default-signal=INT sleep 60'
+		eventually "it runs" runs "$COMMAND" sleep
+		run -0 onlyone --signal "${signal%:*}" lock
+		ends_with "${signal#*:}" "$COMMAND"
+	done
+	run -1 onlyone --status lock
+}
+
+@test "what is no signal is refused, and nothing sent" {
+	hold lock
+	for bad in "" FOO SIG SIG15 TERMX "TERM " " TERM" 65 -1 +1 0x9 9.0 RTMIN+31 RTMAX-31 RTMIN-1 RTMAX+1 RTMIN+ \
+		RTMIN+x 99999999999999999999; do
+		run -64 --separate-stderr onlyone --signal "$bad" lock
+		[[ -z $output && $stderr == "onlyone: $bad: not a signal" ]]
+	done
+	run -64 onlyone --signal TERM
+	run -64 onlyone --signal
+	run -64 onlyone --signal TERM lock true
+	run -64 onlyone --signal TERM --status lock
+	[[ $(onlyone --pid lock) == "$HOLDER" ]]
+	release
+}
+
+@test "signal 0 only asks whether one could" {
+	hold lock
+	run -0 onlyone --signal 0 lock
+	release
+	run -1 onlyone --signal 0 lock
+}
+
+# -- to whom --
+
+@test "only the recorded process is signalled, its children are left to it" {
+	start lock 'trap "echo got >>got" USR1
+		sleep 60 & echo "$!" >child; echo >ready
+		while :; do wait "$!"; done'
+	child=$(cat child)
+	eventually "the child runs" runs "$child" sleep
+	run -0 onlyone --signal USR1 lock
+	eventually "the signal arrives" got got
+	run -0 onlyone --signal USR1 lock
+	eventually "the signal arrives again" got got$'\n'got
+	runs "$child" sleep # which USR1 would have ended
+	run -0 onlyone --signal KILL lock
+	ends_with 137 "$COMMAND"
+	runs "$child" sleep
+}
+
+@test "with -o the command is signalled, not the keeper" {
+	start -o lock 'trap "exit 7" TERM; sleep 60 3>&- & echo >ready; wait'
+	run -0 onlyone --signal TERM lock
+	ends_with 7 "$COMMAND"
+}
+
+@test "a command that has closed the lock can be signalled" {
+	need_attributes
+	start lock 'exec {ONLYONE_FD}>&-; echo >ready; exec sleep 60'
+	run -0 onlyone --signal TERM lock
+	ends_with 143 "$COMMAND"
+}
+
+@test "a shell that locked its own descriptor can be signalled" {
+	mkfifo ready
+	bash -c 'onlyone --fd 9; echo >ready; exec sleep 60' 9>>lock 3>&- &
+	shell=$!
+	read -t 20 -r _ <>ready
+	run -0 onlyone --signal TERM lock
+	ends_with 143 "$shell"
+}
+
+@test "nobody holds it: 1, and a line" {
+	onlyone lock true
+	run -1 --separate-stderr onlyone --signal KILL lock
+	[[ -z $output && $stderr == "onlyone: lock: free: nothing signalled" ]]
+	run -1 onlyone --signal KILL nothing
+	[[ ! -e nothing ]]
+	echo $$ >lock
+	run -1 onlyone --signal KILL lock # or this shell were dead
+}
+
+@test "survivors are not signalled: 75, and a line that names them" {
+	run -0 onlyone lock sh -c 'echo $$; sleep 60 3>&- >/dev/null 2>&1 & echo $!'
+	recorded=${lines[0]} child=${lines[1]}
+	eventually "the child runs" runs "$child" sleep
+	run -75 --separate-stderr onlyone --signal KILL lock
+	[[ $stderr == "onlyone: lock: held by PID $child (sleep): the recorded process $recorded has ended: nothing signalled" ]]
+	runs "$child" sleep
+	run -9 onlyone -E 9 --signal KILL lock
+}
+
+@test "holders that are not recorded are not signalled: 75" {
+	hold -s lock
+	run -75 --separate-stderr onlyone --signal KILL lock
+	[[ $stderr == "onlyone: lock: held by PID $HOLDER (sh): nothing signalled" ]]
+	release
+	flock lock sleep 60 3>&- &
+	eventually "flock holds it" eval 'onlyone --status lock >/dev/null'
+	run -75 onlyone --signal KILL lock
+	runs "$!" flock
+}
+
+@test "a PID that was written into the file by hand is not signalled" {
+	hold lock
+	sleep 60 3>&- &
+	echo "$!" >lock
+	run -75 onlyone --signal KILL lock
+	kill -0 "$!"
+	kill -0 "$HOLDER"
+	release
+	run -1 onlyone --signal KILL lock
+	kill -0 "$!"
+}
+
+@test "the holder of a file that was removed or replaced is not signalled: 75" {
+	hold lock
+	mv lock moved
+	sleep 60 3>&- &
+	echo "$!" >lock
+	run -75 --separate-stderr onlyone --signal KILL lock
+	[[ $stderr == "onlyone: lock: held by PID $HOLDER (sh): the file that it locked was removed or replaced: nothing signalled" ]]
+	kill -0 "$!"
+	release
+}
+
+@test "a process that inherited the recorded PID is never hit" {
+	need_root
+	need_attributes
+	run -0 in_container '
+		next_pid_is 100
+		onlyone lock true & wait "$!"
+		[[ $(cat lock) == 100 ]]
+		sleep 0.02 # the kernel tells a start to a hundredth of a second
+		next_pid_is 100
+		sleep 60 3>&- &
+		[[ $! == 100 ]]
+		onlyone --signal KILL lock && exit 99 || [[ $? == 1 ]]
+		kill -0 100'
+}
+
+@test "nor is a process a thread of which inherited it" {
+	need_root
+	need cc
+	cat >threads.c <<-'END'
+		#include <fcntl.h>
+		#include <pthread.h>
+		#include <stdio.h>
+		#include <unistd.h>
+		static void *stay(void *nothing)
+		{
+			close(open("ready", O_WRONLY));
+			for (;;)
+				pause();
+			return nothing;
+		}
+		int main(void)
+		{
+			pthread_t thread;
+			FILE *last = fopen("/proc/sys/kernel/ns_last_pid", "w");
+			if (last == NULL || fputs("99", last) == EOF || fclose(last) == EOF ||
+				pthread_create(&thread, NULL, stay, NULL))
+				return 1;
+			return pthread_join(thread, NULL);
+		}
+	END
+	cc -pthread -o threads threads.c
+	mkfifo ready
+	run -0 in_container '
+		next_pid_is 100
+		onlyone lock true & wait "$!"
+		[[ $(cat lock) == 100 ]]
+		sleep 0.02 # the kernel tells a start to a hundredth of a second
+		./threads 3>&- &
+		: <ready
+		[[ -d /proc/$!/task/100 ]]
+		onlyone --signal KILL lock && exit 99 || [[ $? == 1 ]]
+		onlyone lock true
+		kill -0 "$!"'
+}
+
+@test "nor is it while children of the recorded process keep the lock" {
+	need_root
+	need_attributes
+	run -0 in_container '
+		next_pid_is 100
+		onlyone lock sh -c "sleep 70 3>&- >/dev/null 2>&1 &" & wait "$!"
+		[[ $(cat lock) == 100 ]]
+		sleep 0.02 # the kernel tells a start to a hundredth of a second
+		next_pid_is 100
+		sleep 60 3>&- &
+		[[ $! == 100 ]]
+		onlyone --signal KILL lock && exit 99 || [[ $? == 75 ]]
+		onlyone --status lock
+		kill -0 100'
+}
+
+@test "nor a process that bears on the host the number of a container's holder" {
+	need_root
+	sleep 60 3>&- &
+	bystander=$!
+	mkfifo ready
+	in_container 'next_pid_is "$1"; onlyone lock sh -c "echo >ready; exec sleep 60" & wait' "$bystander" 3>&- &
+	read -t 20 -r _ <>ready
+	[[ $(cat lock) == "$bystander" ]]
+	run -75 onlyone --signal KILL lock
+	kill -0 "$bystander"
+	run -0 onlyone --status lock
+	[[ $output != *"$bystander"* ]]
+}
+
+@test "the pidfd is opened before the last check, and the signal goes through it" {
+	need strace
+	hold lock
+	ASAN_OPTIONS=detect_leaks=0 strace -o trace -e trace=pidfd_open,pidfd_send_signal,kill,tkill,tgkill,openat \
+		"$ONLYONE" --signal USR2 lock
+	run -0 awk -v stat="\"/proc/$HOLDER/stat\"" '
+		/^pidfd_open/ { opened = NR }
+		index($0, stat) { checked = NR }
+		/^pidfd_send_signal/ { sent = NR }
+		/kill\(.*SIG/ { bad = 1 }
+		END { print (opened && opened < checked && checked < sent && !bad) ? "right" : "wrong" }' trace
+	[[ $output == right ]]
+}
+
+@test "another user's process: 77, and a line" {
+	let_nobody_in
+	hold lock
+	run -77 --separate-stderr as_nobody "$ONLYONE" --signal TERM lock
+	[[ $stderr == "onlyone: lock: Permission denied" ]]
+	chmod 644 lock
+	run -77 --separate-stderr as_nobody "$ONLYONE" --signal TERM lock
+	[[ -z $output && $stderr == "onlyone: lock: PID $HOLDER: Operation not permitted" ]]
+	release
+}
+
+# -- and then --
+
+@test "-w returns when the lock is free" {
+	start lock 'trap "read -r _ <release; exit" TERM; sleep 60 3>&- & child=$!
+		trap "kill \$child" EXIT; echo >ready; wait'
+	mkfifo release
+	"$ONLYONE" --signal TERM -w 60 lock 3>&- &
+	signaller=$!
+	eventually "--signal waits" eval 'grep -qs "^Pid:[[:space:]]*$COMMAND\$" "/proc/$signaller/fdinfo/"*'
+	echo >release
+	wait "$signaller"
+	run -1 onlyone --status lock
+}
+
+@test "-w gives up when the command outlasts it: 75, and a line that names it" {
+	start lock 'trap "" TERM; echo >ready; exec sleep 60'
+	eventually "it runs" runs "$COMMAND" sleep
+	run -75 --separate-stderr onlyone --signal TERM -w 0.1 lock
+	[[ $stderr == "onlyone: lock: held by PID $COMMAND (sleep)" ]]
+	run -9 --separate-stderr onlyone --signal TERM -w 0.1 -E 9 -q lock
+	echo "$stderr"
+	[[ -z $stderr ]]
+	run -0 onlyone --signal KILL -b lock
+	run -1 onlyone --status lock
+}
+
+@test "-w waits for children that keep the lock, too" {
+	start lock 'sleep 60 3>&- & echo "$!" >child; echo >ready; wait'
+	child=$(cat child)
+	eventually "the child runs" runs "$child" sleep
+	run -75 --separate-stderr onlyone --signal TERM -w 0.2 lock
+	[[ $stderr == "onlyone: lock: held by PID $child (sleep): the recorded process $COMMAND has ended" ]]
+}
+
+@test "-w waits also for who cannot be seen" {
+	let_nobody_in
+	install -o 65534 -m 644 /dev/null lock
+	# Root's child keeps the lock of a command that has become the user's own.
+	start lock 'sleep 60 3>&- & echo "$!" >child; echo >ready
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups sleep 60'
+	eventually "it runs" runs "$COMMAND" sleep
+	child=$(cat child)
+	as_nobody "$ONLYONE" --signal TERM -w 60 lock 3>&- &
+	signaller=$!
+	ends_with 143 "$COMMAND"
+	sleep 0.2 # time to give up in, wrongly
+	kill -KILL "$child"
+	ends_with 0 "$signaller"
+}
+
+@test "a running copy is replaced: onlyone --signal TERM -w 10 lock && exec onlyone lock server" {
+	start lock 'sleep 60 3>&- & child=$!; trap "sleep 0.1; kill $child; exit 5" TERM; echo >ready; wait'
+	mkfifo ready
+	sh -c 'onlyone --signal TERM -w 20 lock && exec onlyone lock sh -c "echo >ready; exec sleep 60"' 3>&- &
+	server=$!
+	read -t 20 -r _ <>ready
+	ends_with 5 "$COMMAND"
+	[[ $(onlyone --pid lock) == "$server" ]]
+}

@@ -1,0 +1,556 @@
+#!/usr/bin/env bats
+# --status and --pid: who holds it, the truth from the lock, and nothing changed by asking.
+# shellcheck disable=SC2016 # the scripts in single quotes are for other shells
+
+load helper
+
+need_root() {
+	((EUID)) || return 0
+	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "needs root"
+	skip "needs root"
+}
+
+need_attributes() {
+	need setfattr getfattr
+	: >probe
+	setfattr -n user.probe -v 1 probe 2>/dev/null && return
+	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "no user attributes in $PWD"
+	skip "no user attributes in $PWD"
+}
+
+# Lets the user nobody run onlyone in here, wherever it was built.
+let_nobody_in() {
+	need_root
+	need setpriv
+	chmod a+x "$BATS_RUN_TMPDIR"
+	install -D -m 755 "$ONLYONE" bin/onlyone
+	ONLYONE=$PWD/bin/onlyone
+	PATH=$PWD/bin:$PATH
+}
+
+as_nobody() {
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+}
+
+# For scripts: the next process in this PID namespace gets the number $1.
+next_pid_is() {
+	echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
+}
+export -f next_pid_is
+
+# start LOCK SCRIPT [ARG...]: onlyone runs the bash script, which says that it is ready by `echo
+# >ready` and stays by `read -r _ <release`. $COMMAND is its PID, unless AS says who else runs it.
+AS=()
+start() {
+	local lock=$1 script=$2
+	shift 2
+	rm -f ready release
+	mkfifo -m 666 ready release
+	"${AS[@]}" "$ONLYONE" "$lock" bash -ec "$script" "$@" 3>&- &
+	COMMAND=$!
+	read -t 20 -r _ <>ready || fail "no holder: $lock"
+}
+
+runs() {
+	[[ /proc/$1/exe -ef $(command -v "$2") ]]
+}
+
+# What --status says of a single holder, without the time.
+is_held_by() {
+	run -0 onlyone --status "$1"
+	[[ ${#lines[@]} == 1 && $output =~ ^"held by PID $2 ($3) for "[0-9]+" s"$ ]]
+}
+
+# -- free and held --
+
+@test "a lock that nobody holds is free" {
+	onlyone lock true
+	run -1 --separate-stderr onlyone --status lock
+	[[ $output == free && -z $stderr ]]
+	run -1 --separate-stderr onlyone --pid lock
+	[[ -z $output && -z $stderr ]]
+}
+
+@test "a lock file that does not exist is free, and is not made" {
+	run -1 --separate-stderr onlyone --status lock
+	[[ $output == free && -z $stderr ]]
+	run -1 onlyone --pid lock
+	run -1 onlyone --status nowhere/lock
+	[[ $output == free ]]
+	[[ ! -e lock && ! -e nowhere ]]
+}
+
+@test "a held lock: the PID, the command line and since when" {
+	hold lock
+	run -0 --separate-stderr onlyone --status lock
+	[[ ${#lines[@]} == 1 && -z $stderr ]]
+	[[ $output =~ ^"held by PID $HOLDER (sh -c echo >\"\$0/ready\"; ".*") for "[0-9]+" s"$ ]]
+	run -0 --separate-stderr onlyone --pid lock
+	[[ $output == "$HOLDER" && -z $stderr ]]
+	release
+	run -1 onlyone --status lock
+}
+
+@test "a PID for scripts: kill -HUP \"\$(onlyone --pid lock)\"" {
+	start lock 'trap "echo HUP >got" HUP; echo >ready; read -r _ <release || :'
+	kill -HUP "$(onlyone --pid lock)"
+	eventually "the signal arrives" test -s got
+}
+
+@test "a lock that was freed by kill -KILL is free, whatever its record says" {
+	hold lock
+	kill -KILL "$HOLDER"
+	eventually "the holder has ended" eval '! runs "$HOLDER" sh'
+	run -1 onlyone --status lock
+	[[ $output == free && $(cat lock) == "$HOLDER" ]]
+}
+
+@test "the time is told in the two units that matter" {
+	need_root
+	hold lock
+	# From a later time, so to say.
+	run -0 unshare --fork --time --boottime 150 "$ONLYONE" --status lock
+	[[ $output =~ ") for 2 min "[0-9]+" s"$ ]]
+	run -0 unshare --fork --time --boottime 11520 "$ONLYONE" --status lock
+	[[ $output == *") for 3 h 12 min" ]]
+	run -0 unshare --fork --time --boottime 180000 "$ONLYONE" --status lock
+	[[ $output == *") for 2 d 2 h" ]]
+	release
+}
+
+# -- who --
+
+@test "survivors are named, all of them, and that the recorded process has ended" {
+	run -0 onlyone lock sh -c 'echo $$; for _ in 1 2; do sleep 60 3>&- >/dev/null 2>&1 & echo $!; done'
+	recorded=${lines[0]}
+	read -r one two < <(printf '%s\n' "${lines[1]}" "${lines[2]}" | sort -n | xargs)
+	eventually "they run" runs "$one" sleep
+	eventually "they run" runs "$two" sleep
+	run -0 onlyone --status lock
+	[[ $output == "held by PID $one (sleep 60), PID $two (sleep 60): the recorded process $recorded has ended" ]]
+	run -0 onlyone --pid lock
+	[[ $output == "$one"$'\n'"$two" ]]
+	kill "$one"
+	eventually "one is left" is_single "$two" "$recorded"
+}
+
+is_single() {
+	[[ $(onlyone --status lock) =~ ^"held by PID $1 (sleep 60) for "[0-9]+" s: the recorded process $2 has ended"$ ]]
+}
+
+@test "shared holders are named, all of them" {
+	hold -s lock
+	one=$HOLDER
+	hold -s lock
+	run -0 onlyone --status lock
+	[[ $output == "held by PID $one (sh -c "*"), PID $HOLDER (sh -c "*")" ]]
+	run -0 onlyone --pid lock
+	[[ $output == "$one"$'\n'"$HOLDER" ]]
+	release
+	run -0 onlyone --pid lock
+	[[ $output == "$one" ]]
+}
+
+@test "with -o the command is named, not the keeper" {
+	hold -o lock
+	run -0 onlyone --status lock
+	[[ $output == "held by PID $HOLDER (sh -c "* ]]
+	run -0 onlyone --pid lock
+	[[ $output == "$HOLDER" ]]
+	release
+	hold -o -s lock # of which there is no record
+	run -0 onlyone --status lock
+	[[ $output == "held by PID $HOLDER (sh -c "* ]]
+	run -0 onlyone --pid lock
+	[[ $output == "$HOLDER" ]]
+	release
+}
+
+@test "a command that has closed the lock is named, and that it has" {
+	need_attributes
+	start lock 'exec {ONLYONE_FD}>&-; echo >ready; read -r _ <release'
+	run -0 onlyone --status lock
+	[[ $output =~ ^"held by PID $COMMAND (bash -ec ".*") for "[0-9]+" s: it has closed the lock, but runs on"$ ]]
+	run -0 onlyone --pid lock
+	[[ $output == "$COMMAND" ]]
+	echo >release
+	wait "$COMMAND"
+	run -1 onlyone --status lock
+}
+
+@test "a shell that locked its own descriptor is named" {
+	rm -f ready release
+	mkfifo ready release
+	bash -c 'onlyone --fd 9; echo >ready; read -r _ <release' 9>>lock 3>&- &
+	shell=$!
+	read -t 20 -r _ <>ready
+	run -0 onlyone --status lock
+	[[ $output == "held by PID $shell (bash -c "* ]]
+	echo >release
+}
+
+@test "flock(1)'s holders are named" {
+	flock lock sleep 60 3>&- &
+	locker=$!
+	eventually "flock holds it" held lock
+	run -0 onlyone --status lock
+	[[ $output == "held by PID $locker (flock lock sleep 60), PID "*")" ]]
+	run -0 onlyone --pid lock
+	[[ ${lines[0]} == "$locker" && ${#lines[@]} == 2 ]]
+	[[ ! -s lock ]]
+}
+
+held() {
+	onlyone --status "$1" >/dev/null
+}
+
+@test "other programs' holders are named" {
+	need s6-setlock lckdo setlock chpst
+	for program in s6-setlock lckdo setlock "chpst -L"; do
+		# shellcheck disable=SC2086 # a program and its option
+		$program "lock$program" sleep 60 3>&- &
+		eventually "$program holds it" held "lock$program"
+		run -0 onlyone --pid "lock$program"
+		[[ $output == "$!"* ]]
+		run -0 onlyone --status "lock$program"
+		[[ $output == "held by PID $! ("* ]]
+	done
+}
+
+@test "a PID that was written into the file by hand is not believed" {
+	hold lock
+	echo $$ >lock
+	run -0 onlyone --pid lock
+	[[ $output == "$HOLDER" ]]
+	release
+	echo $$ >lock
+	run -1 onlyone --pid lock
+	[[ -z $output ]]
+}
+
+@test "a process that inherited the recorded PID is not named" {
+	need_root
+	run -0 unshare --pid --fork --kill-child --mount-proc bash -ec '
+		next_pid_is 100
+		onlyone lock sh -c "sleep 60 3>&- >/dev/null 2>&1 & echo \$! >child" & wait "$!"
+		[[ $(cat lock) == 100 ]]
+		sleep 0.02 # the kernel tells a start to a hundredth of a second
+		next_pid_is 100
+		sleep 70 3>&- &
+		[[ $! == 100 ]]
+		[[ $(onlyone --pid lock) == $(cat child) ]]
+		[[ $(onlyone --status lock) != *100* ]]
+		kill "$(cat child)"
+		while onlyone --pid lock >pid; do [[ $(cat pid) != *100* ]]; done
+		[[ ! -s pid ]]
+	'
+}
+
+# -- what may not be seen --
+
+@test "another user's question: by the record, if the file may be read; else a clear line" {
+	let_nobody_in
+	hold lock
+	run -77 --separate-stderr as_nobody "$ONLYONE" --status lock
+	[[ -z $output && $stderr == "onlyone: lock: Permission denied" ]]
+	run -77 --separate-stderr as_nobody "$ONLYONE" --pid lock
+	[[ -z $output && $stderr == "onlyone: lock: Permission denied" ]]
+	chmod 644 lock
+	run -0 as_nobody "$ONLYONE" --status lock
+	[[ $output == "held by PID $HOLDER (sh -c "* ]]
+	run -0 as_nobody "$ONLYONE" --pid lock
+	[[ $output == "$HOLDER" ]]
+	release
+}
+
+@test "a holder that cannot be seen is held all the same" {
+	let_nobody_in
+	hold -s -m 644 lock # of which there is no record
+	run -0 --separate-stderr as_nobody "$ONLYONE" --status lock
+	[[ $output == "held, by a process that cannot be seen from here" && -z $stderr ]]
+	run -77 --separate-stderr as_nobody "$ONLYONE" --pid lock
+	[[ -z $output && $stderr == "onlyone: lock: held, by a process that cannot be seen from here" ]]
+	run -0 onlyone --pid lock
+	[[ $output == "$HOLDER" ]]
+	release
+}
+
+@test "with other users' processes hidden: the record's PID, or that nobody can be seen" {
+	let_nobody_in
+	run -0 unshare --mount --pid --fork --kill-child bash -ec '
+		mount -t proc -o hidepid=2 proc /proc
+		mkfifo ready
+		next_pid_is 50
+		onlyone -m 644 recorded sh -c "echo >ready; exec sleep 60" 3>&- &
+		read -r _ <>ready
+		onlyone -s -m 644 shared sh -c "echo >ready; exec sleep 60" 3>&- &
+		read -r _ <>ready
+		for lock in recorded shared; do
+			setpriv --reuid=65534 --regid=65534 --clear-groups onlyone --status "$lock"
+		done'
+	[[ ${lines[0]} =~ ^"held by PID 50 for "[0-9]+" s"$ ]]
+	[[ ${lines[1]} == "held, by a process that cannot be seen from here" ]]
+}
+
+@test "a container cannot see the host's holder, but that there is one" {
+	need_root
+	hold lock
+	run -0 unshare --pid --fork --mount-proc "$ONLYONE" --status lock
+	[[ $output == "held, by a process that cannot be seen from here" ]]
+	run -77 unshare --pid --fork --mount-proc "$ONLYONE" --pid lock
+	release
+}
+
+@test "a PID namespace with its parent's /proc names nobody by the numbers in there" {
+	need_root
+	sleep 60 3>&- &
+	run -0 unshare --pid --fork --kill-child bash -ec '
+		next_pid_is "$1"
+		onlyone lock sleep 70 3>&- &
+		[[ $! == "$1" ]]
+		until [[ -s lock ]]; do sleep 0.01; done
+		onlyone --status lock
+		onlyone --pid lock 2>/dev/null || echo "$?"' container "$!"
+	[[ $output == "held, by a process that cannot be seen from here"$'\n77' ]]
+}
+
+@test "the host names a container's holder by the host's number" {
+	need_root
+	sh -c : &
+	wait "$!" # so there is no process of this number
+	unshare --pid --fork --kill-child --mount-proc bash -ec 'next_pid_is "$1"; onlyone lock sleep 60 & wait' container "$!" 3>&- &
+	eventually "the container holds it" held lock
+	run -0 onlyone --pid lock
+	[[ ${#lines[@]} == 1 ]]
+	read -r _ outer inner < <(grep NSpid "/proc/$output/status")
+	[[ $outer == "$output" && $inner == "$(cat lock)" ]]
+	eventually "it runs" runs "$outer" sleep
+	run -0 onlyone --status lock
+	# Nothing is said about a recorded process: it is not known from here.
+	[[ $output =~ ^"held by PID $outer (sleep 60) for "[0-9]+" s"$ ]]
+}
+
+# -- what is said cannot do harm --
+
+@test "what could play with a terminal is shown as question marks" {
+	start lock 'echo >ready; exec -a "$(printf "evil\033[31m\r\nfree\177\302\233")" sleep 60'
+	eventually "it runs" runs "$COMMAND" sleep
+	is_held_by lock "$COMMAND" 'evil?[31m??free??? 60'
+}
+
+@test "a name that looks like the rest of /proc/PID/stat is just a name" {
+	start lock 'printf "a) Z 0 \033[1m" >/proc/$$/comm; echo >ready; read -r _ <release'
+	run -75 --separate-stderr onlyone lock true
+	[[ $stderr == "onlyone: lock: held by PID $COMMAND (a) Z 0 ?[1m)" ]]
+	run -0 onlyone --pid lock
+	[[ $output == "$COMMAND" ]]
+	echo >release
+}
+
+@test "a command that has written its title over its arguments is shown by that" {
+	need perl
+	mkfifo ready
+	"$ONLYONE" lock perl -e '$0 = "worker: busy"; open my $f, ">", "ready"; print $f "\n"; close $f; sleep 60' \
+		one two three 3>&- &
+	read -t 20 -r _ <>ready
+	run -0 onlyone --status lock
+	[[ $output == "held by PID $! (worker: busy) for "* ]]
+}
+
+@test "a long command line is cut" {
+	start lock 'echo >ready; exec -a "$(printf "%0500d" 0)" sleep 60'
+	eventually "it runs" runs "$COMMAND" sleep
+	run -0 onlyone --status lock
+	[[ $output =~ ^"held by PID $COMMAND ("0{100,200}") for " ]]
+}
+
+# -- asking changes nothing --
+
+@test "nothing is written, and no time stamp moves" {
+	need_attributes
+	look() {
+		stat -c '%n %i %s %a %.9Y %.9Z' . lock
+		cat lock
+		getfattr --absolute-names --only-values -n user.onlyone lock
+	}
+	hold lock
+	before=$(look)
+	run -0 onlyone --status lock
+	run -0 onlyone --pid lock
+	run -0 onlyone --signal 0 lock
+	[[ $(look) == "$before" ]]
+	release
+	run -1 onlyone --status lock
+	run -1 onlyone --pid lock
+	run -1 onlyone --signal 0 lock
+	[[ $(look) == "$before" ]]
+}
+
+# asked STRACE-EXPRESSION [OPTION...]: the calls that a question makes.
+asked() {
+	local calls=$1
+	shift
+	ASAN_OPTIONS=detect_leaks=0 strace -f -o trace -e "$calls" "$ONLYONE" "$@" lock >/dev/null || :
+	cat trace
+}
+
+@test "a question takes no lock and opens nothing for writing" {
+	need strace
+	local lock_or_write='F_OFD_SETLK|F_SETLK|flock\(|O_RDWR|O_WRONLY|O_CREAT'
+	for question in --status --pid; do
+		onlyone lock true
+		run -0 asked trace=fcntl,flock,openat,open "$question"
+		[[ $output == *'"lock", O_RDONLY'* && ! $output =~ $lock_or_write ]]
+		hold lock
+		run -0 asked trace=fcntl,flock,openat,open "$question"
+		[[ $output == *'"lock", O_RDONLY'* && ! $output =~ $lock_or_write ]]
+		release
+		rm lock
+		run -0 asked trace=fcntl,flock,openat,open "$question"
+		[[ -n $output && ! $output =~ $lock_or_write ]]
+	done
+}
+
+@test "a start is never refused because of a question" {
+	touch lock
+	(while [[ ! -e enough ]]; do onlyone --status lock; onlyone --pid lock; done >/dev/null 3>&-) &
+	for _ in {1..50}; do
+		onlyone lock true
+	done
+	touch enough
+	wait
+}
+
+@test "a living recorded holder is found without a look through /proc" {
+	need strace
+	hold lock
+	for question in --status --pid "--signal 0"; do
+		# shellcheck disable=SC2086 # an option and its value
+		run -0 asked trace=getdents64,openat,open $question
+		[[ $output == *'"lock"'* && $output != *getdents* ]]
+	done
+	ASAN_OPTIONS=detect_leaks=0 run -75 strace -o trace -e trace=getdents64 "$ONLYONE" lock true
+	run -0 cat trace
+	[[ $output != *getdents* ]]
+	release
+	hold -s lock # not recorded: this is how a look would show
+	run -0 asked trace=getdents64 --status
+	[[ $output == *getdents* ]]
+	release
+}
+
+@test "what is no lock file is refused as at a start, and left alone" {
+	echo 'port = 80, host = example' >foreign
+	mkfifo fifo
+	ln -s lock link
+	for lock in foreign fifo link; do
+		run -65 --separate-stderr onlyone --status "$lock"
+		[[ -z $output && $stderr == "onlyone: $lock: "* ]]
+	done
+	[[ $(cat foreign) == 'port = 80, host = example' && ! -e lock ]]
+}
+
+# -- planted files --
+
+# For scripts: the record of the lock that the caller holds becomes that of PID $1, and right so.
+forge() {
+	local attribute
+	attribute=$(getfattr --only-values -n user.onlyone "$ONLYONE_LOCK")
+	setfattr -n user.onlyone -v "$1 ${attribute#* }" "$ONLYONE_LOCK"
+	dd of="$ONLYONE_LOCK" conv=nocreat status=none <<<"$1"
+}
+export -f forge
+
+# not_named LOCK BYSTANDER: root is neither told that it holds LOCK, nor made to signal it.
+not_named() {
+	local lock=$1 bystander=$2 liar
+	liar=$(strays_of 65534 bash)
+	[[ $(cat "$lock") == "$bystander" ]]
+	[[ $(onlyone --status "$lock") == "held by PID $liar (bash "* ]]
+	[[ $(onlyone --pid "$lock") == "$liar" ]]
+	run -75 onlyone --signal KILL "$lock"
+	[[ $(onlyone "$lock" true 2>&1) == "onlyone: $lock: held by PID $liar (bash)" ]]
+	runs "$bystander" sleep
+}
+
+@test "a lock file planted by another user, who holds it, makes nobody else its holder" {
+	let_nobody_in
+	need_attributes
+	install -d -m 1777 shared
+	sleep 60 3>&- &
+	bystander=$!
+	eventually "the bystander runs" runs "$bystander" sleep
+	AS=(as_nobody)
+	start shared/lock 'forge "$1"; echo >ready; read -r _ <release' planted "$bystander"
+	not_named shared/lock "$bystander"
+	# Who trusts that user, which is that user, would have believed it.
+	[[ $(as_nobody "$ONLYONE" --pid shared/lock) == "$bystander" ]]
+	echo >release
+	wait "$COMMAND"
+	run -1 onlyone --status shared/lock
+	run -1 onlyone --signal KILL shared/lock
+	runs "$bystander" sleep
+}
+
+@test "nor does a file of root's that others may write" {
+	let_nobody_in
+	need_attributes
+	install -m 666 /dev/null lock
+	sleep 60 3>&- &
+	bystander=$!
+	eventually "the bystander runs" runs "$bystander" sleep
+	AS=(as_nobody)
+	start lock 'forge "$1"; echo >ready; read -r _ <release' planted "$bystander"
+	[[ $(stat -c '%u %a' lock) == "0 666" ]]
+	not_named lock "$bystander"
+	chmod 644 lock
+	[[ $(onlyone --pid lock) == "$bystander" ]] # as a file that only root can have written
+	echo >release
+}
+
+@test "another user's process that calls itself a keeper makes nobody else a holder" {
+	let_nobody_in
+	need cc
+	install -d -m 777 open
+	cat >keeper.c <<-'END'
+		#define _GNU_SOURCE
+		#include <fcntl.h>
+		#include <stdlib.h>
+		#include <sys/prctl.h>
+		#include <sys/syscall.h>
+		#include <unistd.h>
+		int main(int argc, char **argv)
+		{
+			struct flock whole = { .l_type = F_WRLCK };
+			int lock = open("open/lock", O_RDWR | O_CREAT, 0644);
+			int ready = open("ready", O_WRONLY);
+			int process = (int) syscall(SYS_pidfd_open, atoi(argv[1]), 0);
+			if (argc != 2 || process == -1 || fcntl(lock, F_OFD_SETLK, &whole) ||
+				prctl(PR_SET_NAME, "onlyone-keeper"))
+				return 1;
+			(void) !write(ready, "\n", 1);
+			for (;;)
+				pause();
+		}
+	END
+	cc -o keeper keeper.c
+	mkfifo -m 666 ready
+	sleep 60 3>&- &
+	bystander=$!
+	as_nobody ./keeper "$bystander" 3>&- &
+	read -t 20 -r _ <>ready
+	[[ $(onlyone --pid open/lock) == $(strays_of 65534 onlyone-keeper) ]]
+	run -75 onlyone --signal KILL open/lock
+	kill -0 "$bystander"
+	[[ $(as_nobody "$ONLYONE" --pid open/lock) == "$bystander" ]]
+}
+
+# strays_of UID NAME: the processes of this test that bear that name.
+strays_of() {
+	local pid
+	for pid in $(strays); do
+		if [[ $(stat -c %u "/proc/$pid" 2>/dev/null) == "$1" && $(cat "/proc/$pid/comm" 2>/dev/null) == "$2" ]]; then
+			printf '%s\n' "$pid"
+		fi
+	done
+}
