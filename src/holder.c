@@ -163,7 +163,7 @@ static int search(struct holder *h, const struct target *t)
 	struct dirent *entry;
 	int failed = 0;
 
-	if (!process_numbers_agree())
+	if (process_numbers_agree() != 1)
 		return 0; /* nobody whom we could name */
 	DIR *processes = opendir("/proc");
 	if (processes == NULL)
@@ -219,7 +219,7 @@ bool holder_bears(const struct lock *l, pid_t pid)
 	struct stat file;
 	struct target t;
 
-	return process_numbers_agree() && set_target(&t, l) == 0 && bears(pid, &t, &file);
+	return process_numbers_agree() == 1 && set_target(&t, l) == 0 && bears(pid, &t, &file);
 }
 
 /* Who holds the lock that is known to be held. A living recorded holder takes no search. */
@@ -231,7 +231,7 @@ static int identify(struct holder *h, const struct lock *l)
 	if (recorded && is_trusted(l) && record_life(&h->record) == LIFE_LIVES)
 		return set_recorded(h);
 	h->kind = HOLDER_UNSEEN;
-	if (!process_numbers_agree())
+	if (process_numbers_agree() != 1)
 		return 0;
 	if (set_target(&t, l) == -1)
 		return -1;
@@ -249,10 +249,12 @@ static int identify(struct holder *h, const struct lock *l)
 static int read_record(struct holder *h, const struct lock *l)
 {
 	h->record = (struct record){ .kind = RECORD_EMPTY };
-	return l->content == -1
-		       ? 0
-		       : record_read(l->content, record_origin(l->content, mark_directory(l->mark)),
-				 &h->record);
+	if (l->content == -1)
+		return 0;
+	uint64_t origin = record_origin(l->content, mark_directory(l->mark));
+	if (origin == 0 && errno != ENOENT)
+		return -1;
+	return record_read(l->content, origin, &h->record);
 }
 
 static int find_once(struct holder *h, const struct lock *l, bool held)

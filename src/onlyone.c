@@ -166,6 +166,18 @@ static bool outlasts_recorded(const struct options *o, const struct claim *c)
 	}
 }
 
+/* Its origin, too: a safeguard that fails, other than by not being there, ends the program. */
+static uint64_t read_record(const struct lock *l, struct record *r)
+{
+	uint64_t origin = record_origin(l->content, mark_directory(l->mark));
+
+	if (origin == 0 && errno != ENOENT)
+		err(EX_OSERR, "%s: it cannot be told which process the record names", l->path);
+	if (record_read(l->content, origin, r) == -1)
+		err(EX_IOERR, "%s", l->path);
+	return origin;
+}
+
 /* Returns with a lock that nothing speaks against. */
 static struct claim claim(const struct options *o)
 {
@@ -176,9 +188,7 @@ static struct claim claim(const struct options *o)
 			take_lock_aloud(o, &c.lock);
 		else
 			take_lock(o, &c.lock);
-		c.origin = record_origin(c.lock.content, mark_directory(c.lock.mark));
-		if (record_read(c.lock.content, c.origin, &c.found) == -1)
-			err(EX_IOERR, "%s", c.lock.path);
+		c.origin = read_record(&c.lock, &c.found);
 		if (c.found.kind == RECORD_FOREIGN)
 			errx(EX_DATAERR, "%s: holds something that is no lock record, left alone",
 				lock_file_name(&c.lock));
@@ -232,8 +242,7 @@ static void clear_record(const struct lock *l)
 {
 	struct record r;
 
-	if (record_read(l->content, record_origin(l->content, mark_directory(l->mark)), &r) == -1)
-		err(EX_IOERR, "%s", l->path);
+	read_record(l, &r);
 	if (r.kind == RECORD_FOREIGN)
 		errx(EX_DATAERR, "%s: holds something that is no lock record, left alone", l->path);
 	bool ours = record_life(&r) == LIFE_ENDED || holder_bears(l, r.pid);

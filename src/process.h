@@ -10,11 +10,11 @@
 #include <sys/types.h>
 
 /*
- * Whether /proc numbers processes as we do. In a PID namespace that still has its parent's /proc
- * (unshare --pid without --mount-proc) it does not, and what it says of a number is of another
- * process. Nor where it is not mounted.
+ * Whether /proc numbers processes as we do: 1, 0, or -1 with errno. In a PID namespace that still
+ * has its parent's /proc (unshare --pid without --mount-proc) it does not, and what it says of a
+ * number is of another process. Nor where it is not mounted.
  */
-bool process_numbers_agree(void);
+int process_numbers_agree(void);
 
 /* A pidfd, which the caller closes; -1 with errno: ESRCH, or ENOSYS before Linux 5.3. */
 int process_open(pid_t pid);

@@ -46,7 +46,10 @@ uint64_t record_origin(int fd, uint64_t name)
 	char namespace[64]; /* pid:[4026531836] */
 	struct stat file;
 
-	if (!process_numbers_agree())
+	int agree = process_numbers_agree();
+	if (agree == 0)
+		errno = ENOENT;
+	if (agree != 1)
 		return 0;
 	ssize_t boot_length = procfs_peek("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
 	ssize_t namespace_length = readlink("/proc/self/ns/pid", namespace, sizeof namespace);

@@ -43,7 +43,8 @@ struct record {
 
 /*
  * The hash of boot, PID namespace, file and name (mark_directory()) that a record of this process
- * in fd would bear. 0 with errno where it cannot be had (no /proc): then there are no incarnations.
+ * in fd would bear. 0 with errno, which is ENOENT where there is no /proc that tells: then there are
+ * no incarnations.
  */
 uint64_t record_origin(int fd, uint64_t name);
 

@@ -1,0 +1,227 @@
+#!/usr/bin/env bats
+# Whatever the kernel refuses to a start, and wherever it is killed: the command runs under the
+# lock or not at all, status and message say why, no file is damaged, and the next start works.
+
+# The sweep calls what is defined here, and sets what is read here.
+# shellcheck disable=SC2317,SC2034,SC2153
+
+load ../helper
+load sweep
+
+setup_file() {
+	need strace
+}
+
+a_stale_record() {
+	given() {
+		[[ -s lock ]] || "$ONLYONE" lock true
+	}
+}
+
+# One digit more than any PID here: the end of it may stay behind the new record's line.
+a_longer_record() {
+	given() {
+		echo 4194304 >lock
+	}
+}
+
+a_foreign_file() {
+	given() {
+		printf 'port 80\n' >lock
+		FOUND=$(stat -c '%i %s %y %z' lock) # also an attribute would change the last
+	}
+	judge() {
+		[[ -z $VERDICT ]] || echo "$VERDICT"
+		judge_failure
+	}
+	judge_record() {
+		[[ $(stat -c '%i %s %y %z' lock) == "$FOUND" && $(<lock) == "port 80" ]] ||
+			echo "the file is not as it was found"
+	}
+	next() {
+		rm lock
+		"$PROGRAM" lock true
+	}
+	STATUSES+=" 65"
+}
+
+shared() {
+	act() {
+		traced "$PROGRAM" -s lock "$GUARDED"
+	}
+	LOCKS="OFDLCK:READ:lock FLOCK:READ:lock"
+	RECORDED=
+}
+
+a_directory() {
+	given() {
+		rm -rf data
+		mkdir data
+	}
+	LOCK=data
+	FILE=data/.onlyone
+	LOCKS="FLOCK:WRITE:data OFDLCK:WRITE:data/.onlyone FLOCK:WRITE:data/.onlyone"
+	STATUSES+=" 65" # where it cannot be seen that it is a directory
+}
+
+a_keeper() {
+	act() {
+		traced "$PROGRAM" -o lock "$GUARDED"
+	}
+}
+
+# The keeper itself may be what is killed. Then the record guards the command.
+a_killed_keeper() {
+	a_keeper
+	ALSO="the command ran, guarded by its record, without the lock"
+}
+
+# The lock is held until the start waits for it, or has ended. The alarm of the limit is blocked
+# and ignored at the beginning, and must be so again for the command.
+waiting() {
+	UNDER=(env --block-signal=ALRM --ignore-signal=ALRM)
+	act() {
+		local starting
+		exec 9>>lock
+		"$ONLYONE" --fd 9
+		waiter 9>&- 3>&- &
+		starting=$!
+		until waiters lock 1 || [[ ! -e /proc/$starting/exe ]]; do :; done
+		exec 9>&-
+		wait "$starting"
+		STATUS=$?
+	}
+	waiter() {
+		traced "$PROGRAM" -w 20 lock "$GUARDED"
+		exit "$STATUS"
+	}
+}
+
+# The lock stays held: by this shell, which has another PID than any command.
+held() {
+	given() {
+		exec 9>&-
+		rm -f lock
+		exec 9>>lock
+		"$ONLYONE" --fd 9
+	}
+	act() {
+		traced "$PROGRAM" -w 0.01 lock "$GUARDED" 9>&-
+	}
+	judge() {
+		[[ -z $VERDICT ]] || echo "$VERDICT"
+		judge_failure
+	}
+	next() {
+		exec 9>&-
+		"$PROGRAM" lock true
+	}
+}
+
+descriptor() {
+	act() {
+		traced "$PROGRAM" --fd 9 "$GUARDED" 9>>lock
+	}
+	STATUSES+=" 64"
+}
+
+callers_descriptor() {
+	given() {
+		rm -f lock
+		exec 9>>lock
+	}
+	act() {
+		traced "$PROGRAM" --fd 9
+	}
+	judge() {
+		if [[ $STATUS == 0 ]]; then
+			RECORDED='' "$GUARDED"
+			[[ $(<ran) == "the command ran well" ]] || cat ran
+		else
+			judge_failure
+		fi
+	}
+	next() {
+		exec 9>&-
+		"$PROGRAM" lock true
+	}
+	STATUSES+=" 64"
+}
+
+@test "a call fails: a first start" {
+	sweep errors
+}
+
+@test "a call is the last: a first start" {
+	sweep kills
+}
+
+@test "a call fails: a start over a stale record" {
+	a_stale_record
+	sweep errors
+}
+
+@test "a call is the last: a start over a longer record" {
+	a_longer_record
+	sweep kills
+}
+
+@test "a call fails: a start on a file that is no lock file" {
+	a_foreign_file
+	sweep errors
+}
+
+@test "a call fails: a shared start" {
+	shared
+	sweep errors
+}
+
+@test "a call fails: a start on a directory" {
+	a_directory
+	sweep errors
+}
+
+@test "a call is the last: a start on a directory" {
+	a_directory
+	sweep kills
+}
+
+@test "a call fails: a start with a keeper" {
+	a_keeper
+	sweep errors
+}
+
+@test "a call is the last: a start with a keeper" {
+	a_killed_keeper
+	sweep kills
+}
+
+@test "a call fails: a start that waits" {
+	waiting
+	sweep errors
+}
+
+@test "a call is the last: a start that waits" {
+	waiting
+	sweep kills
+}
+
+@test "a call fails: a start that waits in vain" {
+	held
+	sweep errors
+}
+
+@test "a call fails: a start on a descriptor" {
+	descriptor
+	sweep errors
+}
+
+@test "a call fails: a lock for the caller's descriptor" {
+	callers_descriptor
+	sweep errors
+}
+
+@test "a call is the last: a lock for the caller's descriptor" {
+	callers_descriptor
+	sweep kills
+}
