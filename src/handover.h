@@ -9,11 +9,10 @@
 #include <stdbool.h>
 
 /*
- * Executes command with the descriptors and three words in its environment: returns only where that
- * fails, with errno. ONLYONE_LOCK is the path as given; ONLYONE_FD the number of the inherited descriptor, and
+ * ONLYONE_LOCK is the path as given; ONLYONE_FD the number of the inherited descriptor, and
  * ONLYONE_DIRECTORY_FD that of LOCK itself where it is a directory. Unless inherit, the
  * descriptors end at exec and neither number is set.
  */
-void handover_exec(const struct lock *l, bool inherit, char **command);
+void handover_prepare(const struct lock *l, bool inherit);
 
 #endif
