@@ -501,7 +501,7 @@ need_mounts() {
 	need flock
 	mkfifo ready go
 	hold lock
-	start_waiter lock -w 1 lock touch ran
+	start_waiter lock -w 2 lock touch ran
 	mv lock old
 	flock lock sh -c 'echo >ready; read -r _ <go' 3>&- &
 	read -t 20 -r _ <>ready

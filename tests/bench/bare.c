@@ -9,6 +9,7 @@
  * Linux on x86-64.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -43,36 +44,46 @@ static char *decimal(char *end, long n)
 
 #ifdef SAFEGUARDS
 
-enum { SAFELY = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY };
+enum { SAFELY = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, FOLDER = O_PATH | O_DIRECTORY };
 static const char attribute[] = "user.onlyone";
 static char text[4096]; /* of /proc and of the record */
+
+/* The folder that path stands in, for *name in it. */
+static long open_parent(const char *path, const char **name)
+{
+	char parent[256] = ".";
+
+	*name = path;
+	for (int i = 0; path[i] != '\0' && i < 255; i++)
+		if (path[i] == '/')
+			*name = path + i + 1;
+	for (int i = 0; path + i < *name; i++)
+		parent[i] = path[i];
+	return call(SYS_open, (long) parent, FOLDER | O_CLOEXEC, 0, 0);
+}
 
 /* Not a link, a FIFO or a foreign file; what the lock is called; a descriptor out of the way. */
 static long open_lock(const char *path)
 {
-	char parent[256] = ".", link[] = "/proc/self/fd/0";
-	const char *name = path;
+	char link[] = "/proc/self/fd/0";
+	const char *name;
 	struct stat s;
-	long directory, fd;
+	long fd;
 
-	for (int i = 0; path[i] != '\0' && i < 255; i++)
-		if (path[i] == '/')
-			name = path + i + 1;
-	for (int i = 0; path + i < name; i++)
-		parent[i] = path[i];
 	call(SYS_lstat, (long) path, (long) &s, 0, 0);
-	directory = call(SYS_open, (long) parent, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, 0);
-	call(SYS_fstat, directory, (long) &s, 0, 0);
-	link[sizeof link - 2] = (char) ('0' + directory);
+	long parent = open_parent(path, &name);
+	call(SYS_fstat, parent, (long) &s, 0, 0);
+	link[sizeof link - 2] = (char) ('0' + parent);
 	call(SYS_readlink, (long) link, (long) text, sizeof text, 0);
-	call(SYS_stat, (long) "/proc/self/ns/mnt", (long) &s, 0, 0);
+	call(SYS_readlink, (long) "/proc/self/ns/mnt", (long) text, sizeof text, 0);
 	call(SYS_stat, (long) "/", (long) &s, 0, 0);
-	if (call(SYS_newfstatat, directory, (long) name, (long) &s, AT_SYMLINK_NOFOLLOW) == 0)
-		fd = call(SYS_openat, directory, (long) name, SAFELY | O_RDWR, 0);
+	if (call(SYS_newfstatat, parent, (long) name, (long) &s, AT_SYMLINK_NOFOLLOW) == 0)
+		fd = call(SYS_openat, parent, (long) name, SAFELY | O_RDWR, 0);
 	else
-		fd = call(SYS_openat, directory, (long) name, SAFELY | O_RDWR | O_CREAT | O_EXCL,
-			0600);
-	call(SYS_close, directory, 0, 0, 0);
+		fd = call(
+			SYS_openat, parent, (long) name, SAFELY | O_RDWR | O_CREAT | O_EXCL, 0600);
+	call(SYS_fstat, fd, (long) &s, 0, 0);
+	call(SYS_close, parent, 0, 0, 0);
 	if (fd < 0 || call(SYS_fcntl, 63, F_GETFD, 0, 0) == 0 ||
 		call(SYS_dup3, fd, 63, O_CLOEXEC, 0) != 63)
 		return -1;
@@ -88,6 +99,26 @@ static void look_at_file_system(long fd)
 	call(SYS_fstatfs, fd, (long) &fs, 0, 0);
 }
 
+/* Whether a folder above the lock was moved: all of them up to the root. */
+static void look_at_folders(const char *path)
+{
+	char up[64] = ".";
+	const char *name;
+	struct stat s = { 0 };
+	ino_t below = 0;
+	long parent = open_parent(path, &name);
+
+	for (int end = 1; end < 60; end += 3) {
+		call(SYS_newfstatat, parent, (long) up, (long) &s, 0);
+		if (s.st_ino == below)
+			break;
+		below = s.st_ino;
+		up[end] = '/';
+		up[end + 1] = up[end + 2] = '.';
+	}
+	call(SYS_close, parent, 0, 0, 0);
+}
+
 /* Still the same file; the boot and PID namespace; the record and whether its process lives. */
 static void check(const char *path, long fd)
 {
@@ -97,27 +128,29 @@ static void check(const char *path, long fd)
 	call(SYS_fstat, fd, (long) &s, 0, 0);
 	call(SYS_readlink, (long) "/proc/self", (long) text, sizeof text, 0);
 	long boot = call(SYS_open, (long) "/proc/sys/kernel/random/boot_id", O_CLOEXEC, 0, 0);
-	call(SYS_read, boot, (long) text, 64, 0);
+	call(SYS_read, boot, (long) text, 36, 0);
 	call(SYS_close, boot, 0, 0, 0);
-	call(SYS_stat, (long) "/proc/self/ns/pid", (long) &s, 0, 0);
+	call(SYS_readlink, (long) "/proc/self/ns/pid", (long) text, sizeof text, 0);
 	call(SYS_fstat, fd, (long) &s, 0, 0);
 	call(SYS_pread64, fd, (long) text, 9, 0);
 	call(SYS_fstat, fd, (long) &s, 0, 0);
-	call(SYS_fgetxattr, fd, (long) attribute, (long) text, 64);
-	call(SYS_open, (long) "/proc/4194304/stat", O_CLOEXEC, 0, 0);
-	call(SYS_kill, 4194304, 0, 0, 0);
+	call(SYS_fgetxattr, fd, (long) attribute, (long) text, 84);
+	look_at_folders(path);
+	call(SYS_kill, 4194304, 0, 0, 0); /* nobody's number */
 }
 
-/* Which incarnation of the PID it is. */
+/* Which incarnation of the PID it is; and a file limit must not kill between that and the PID. */
 static void write_incarnation(long fd)
 {
-	static const char incarnation[] = "1234567 123456789012345 1234567890123456789";
+	static const char incarnation[] = "1234567 1234567890123 12345678901234567890 123456789";
 
+	call(SYS_rt_sigaction, SIGXFSZ, 0, (long) text, 8);
 	call(SYS_fsetxattr, fd, (long) attribute, (long) incarnation, sizeof incarnation - 1);
 }
 
 static void hand_over(long fd)
 {
+	call(SYS_rt_sigaction, SIGXFSZ, 0, (long) text, 8);
 	call(SYS_fcntl, fd, F_SETFD, 0, 0);
 }
 

@@ -37,13 +37,13 @@ load storm
 
 @test "a storm without onlyone overlaps, and that fails a test" {
 	STORM_SECONDS=1
-	begin
+	begin 1
 	unguarded() {
 		"$OVERLAP" marker 2
 		echo $? >>statuses
 	}
 	beside 4 unguarded
-	! no_overlap 1 3>/dev/null 2>said || fail "the storm did not tell"
+	! no_overlap 3>/dev/null 2>said || fail "the storm did not tell"
 	grep -q ^overlapped: said
 }
 
@@ -51,35 +51,35 @@ load storm
 
 @test "three hundred starts at once, all of which wait: each runs, one after the other" {
 	local i
-	begin
+	begin 300
 	for ((i = 0; i < 300; i++)); do
 		start -b lock 3>&- 2>>complaints &
 	done
-	no_overlap 300
+	no_overlap
 	[[ $(sort -u statuses) == 0 ]]
 }
 
 @test "a crowd of starts that wait, wait a while, or do not" {
-	begin
+	begin 100
 	beside 4 start -b lock
 	beside 4 start -w 0.05 lock
 	beside 4 start lock
-	no_overlap 100
+	no_overlap
 }
 
 @test "a crowd of waiters with limits" {
-	begin
+	begin 100
 	beside 8 start -w 0.02 lock
 	beside 8 start -w 0.005 lock
-	no_overlap 100
+	no_overlap
 }
 
 @test "holders and waiters are killed" {
-	begin
+	begin 30
 	beside 4 start_and_kill -b lock
 	beside 4 start_and_kill -w 0.1 lock
 	beside 2 start lock
-	no_overlap 30 137
+	no_overlap 137
 }
 
 # -- the lock file is touched --
@@ -120,13 +120,13 @@ now_and_then() {
 
 crowd() {
 	LASTS=20
-	begin
+	begin 5
 	beside 4 now_and_then start lock
 	beside 1 start -b lock
 	beside 1 start -w 0.05 lock
 	beside 1 start_and_kill lock
 	beside 1 now_and_then "$@"
-	no_overlap 5 137 # most starts refuse each other
+	no_overlap 137 # most starts refuse each other
 }
 
 @test "the lock file is removed all the time" {
@@ -135,12 +135,12 @@ crowd() {
 
 # Two that wait for each other's file, each on one that was removed, look again every second.
 @test "the lock file is removed all the time, under waiters" {
-	begin
+	begin 3
 	beside 4 start -b lock
 	beside 2 start -w 0.2 lock
 	beside 2 start_and_kill -b lock
 	beside 1 now_and_then remove
-	no_overlap 3 137
+	no_overlap 137
 }
 
 @test "the lock file is renamed and renamed back all the time" {
@@ -175,21 +175,21 @@ need_attributes() {
 @test "commands that close the lock, which the record guards" {
 	need_attributes
 	CLOSING=closing
-	begin
+	begin 20
 	beside 3 start lock
 	beside 3 start -b lock
 	beside 2 start -w 0.05 lock
-	no_overlap 20
+	no_overlap
 }
 
 @test "commands that close the lock, which a keeper holds" {
 	CLOSING=closing
-	begin
+	begin 20
 	beside 3 start -o lock
 	beside 3 start -ob lock
 	beside 2 start -o -w 0.05 lock
 	beside 1 start_and_kill -ob lock
-	no_overlap 20 137
+	no_overlap 137
 }
 
 kill_keepers() {
@@ -202,11 +202,11 @@ kill_keepers() {
 @test "keepers are killed all the time" {
 	need_attributes
 	CLOSING=closing
-	begin
+	begin 20
 	beside 3 start -o lock
 	beside 3 start -ob lock
 	beside 1 kill_keepers
-	no_overlap 20
+	no_overlap
 }
 
 # -- directories --
@@ -215,12 +215,12 @@ kill_keepers() {
 directory_crowd() {
 	LASTS=20
 	mkdir data
-	begin
+	begin 5
 	beside 4 now_and_then start data/
 	beside 1 start -b data/
 	beside 1 start_and_kill -b data/
 	beside 1 now_and_then "$@"
-	no_overlap 5 137 73
+	no_overlap 137 73
 }
 
 empty_directory() {
@@ -260,15 +260,15 @@ ask() {
 
 @test "questions all the time: no start on a free lock is refused" {
 	mkdir data
-	begin
+	begin 30
 	beside 2 ask --status lock
 	beside 2 ask --pid lock
 	beside 1 ask --status data
-	until ((SECONDS >= END)); do
+	until over; do
 		start lock
 		start data
 		start -s lock
 	done
-	no_overlap 30
+	no_overlap
 	[[ $(sort -u statuses) == 0 && ! -e wrong_answers ]]
 }
