@@ -2,6 +2,9 @@
 # -o: the command does not inherit the lock; a keeper holds it exactly as long as the command lives.
 # shellcheck disable=SC2016 # the scripts in single quotes are for other shells
 
+# Each test is a process of its own, and what it changes its own affair.
+# shellcheck disable=SC2030,SC2031
+
 load helper
 
 need_root() {

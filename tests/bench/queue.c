@@ -32,20 +32,39 @@ static void nap(long milliseconds)
 	nanosleep(&t, NULL);
 }
 
-/* How many requests for a lock on the file wait in the kernel. */
+/*
+ * How many requests for a lock on the file wait in the kernel, each below the one before it and so
+ * indented by one blank more.
+ */
 static long count_blocked(const struct stat *s)
 {
-	char line[256], inode[32];
+	char *line = NULL, inode[32];
+	size_t size = 0;
 	long count = 0;
 	FILE *locks = fopen("/proc/locks", "re");
 
 	if (locks == NULL)
 		err(1, "/proc/locks");
 	snprintf(inode, sizeof inode, ":%lu ", (unsigned long) s->st_ino);
-	while (fgets(line, sizeof line, locks) != NULL)
+	while (getline(&line, &size, locks) != -1)
 		count += strstr(line, "->") != NULL && strstr(line, inode) != NULL;
+	free(line);
 	fclose(locks);
 	return count;
+}
+
+/* Until all wait: a list that grows while it is read may show some twice, so it is read again. */
+static void wait_for_queue(const struct stat *s, long count)
+{
+	double deadline = now() + 60e6;
+
+	while (count_blocked(s) != count || count_blocked(s) != count) {
+		if (waitpid(-1, NULL, WNOHANG) > 0)
+			errx(1, "one of the queue does not wait");
+		if (now() > deadline)
+			errx(1, "the queue does not form");
+		nap(10);
+	}
 }
 
 /* The first number of /proc/PID/schedstat: nanoseconds on a processor. */
@@ -97,11 +116,7 @@ int main(int argc, char **argv)
 	for (long i = 0; i < count; i++)
 		if (posix_spawn(&pids[i], argv[3], NULL, NULL, argv + 3, environ) != 0)
 			errx(1, "%s", argv[3]);
-	for (int tries = 0; count_blocked(&s) < count; tries++) {
-		if (tries == 3000)
-			errx(1, "the queue does not form");
-		nap(10);
-	}
+	wait_for_queue(&s, count);
 
 	double before = processor_time(pids, count);
 	nap(seconds * 1000);
