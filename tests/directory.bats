@@ -4,20 +4,6 @@
 
 load helper
 
-need_root() {
-	((EUID)) || return 0
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "needs root"
-	skip "needs root"
-}
-
-need_attributes() {
-	need setfattr
-	: >probe
-	setfattr -n user.probe -v 1 probe 2>/dev/null && return
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "no user attributes in $PWD"
-	skip "no user attributes in $PWD"
-}
-
 # refused LOCK [OPTION...]: and told of the holder.
 refused() {
 	local lock=$1

@@ -5,26 +5,6 @@
 
 load helper
 
-need_root() {
-	((EUID)) || return 0
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "needs root"
-	skip "needs root"
-}
-
-# Lets the user nobody run onlyone in here, wherever it was built.
-let_nobody_in() {
-	need_root
-	need setpriv
-	chmod a+x "$BATS_RUN_TMPDIR"
-	install -D -m 755 "$ONLYONE" bin/onlyone
-	ONLYONE=$PWD/bin/onlyone
-	PATH=$PWD/bin:$PATH
-}
-
-as_nobody() {
-	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
-}
-
 # refused LOCK [HOLDER]: since the holder's file is not what LOCK names any more.
 refused() {
 	run -75 --separate-stderr onlyone "$1" touch ran
@@ -40,11 +20,6 @@ guarded_until_released() {
 	release
 	run -0 onlyone "$1" touch ran
 	[[ -e ran ]]
-}
-
-# Whether process $1 waits for process $2: it has a pidfd of it.
-waits_for() {
-	grep -qs "^Pid:[[:space:]]*$2\$" "/proc/$1/fdinfo/"*
 }
 
 # -- what was done to the file --

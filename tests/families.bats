@@ -4,19 +4,6 @@
 
 load helper
 
-gone() {
-	! kill -0 "$1" 2>/dev/null
-}
-
-# ended STATUS PID: so ended the child PID. (A `run wait` would ask a subshell, whose child it is
-# not.)
-ended() {
-	local got=0
-	eventually "PID $2 has ended" gone "$2"
-	wait "$2" || got=$?
-	((got == $1)) || fail "PID $2 ended with $got, not $1"
-}
-
 # hold_by TOOL...: another tool holds `lock` until `let_go`. $OTHER is the PID that was started.
 hold_by() {
 	mkdir -p other
@@ -66,12 +53,6 @@ in_turn() {
 	release
 	ended 0 "$!"
 	[[ -e ran ]]
-}
-
-need_root() {
-	((EUID != 0)) || return 0
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "needs root"
-	skip "needs root"
 }
 
 # -- flock(2) --

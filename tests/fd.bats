@@ -4,14 +4,6 @@
 
 load helper
 
-need_attributes() {
-	need setfattr getfattr
-	: >probe
-	setfattr -n user.probe -v 1 probe 2>/dev/null && return
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "no user attributes in $PWD"
-	skip "no user attributes in $PWD"
-}
-
 # shell SCRIPT: a bash that says `ready` and stays by `stay`, until `go`. $SHELL_PID is its PID.
 shell() {
 	[[ -p ready ]] || mkfifo ready release

@@ -97,3 +97,68 @@ start_waiter() {
 	export WAITER=$! # for the test
 	eventually "$* waits for $lock" waiters "$lock" 1
 }
+
+# -- who may do what here --
+
+need_root() {
+	((EUID != 0)) || return 0
+	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "needs root"
+	skip "needs root"
+}
+
+need_attributes() {
+	need setfattr getfattr
+	: >probe
+	setfattr -n user.probe -v 1 probe 2>/dev/null && return
+	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "no user attributes in $PWD"
+	skip "no user attributes in $PWD"
+}
+
+# Lets the user nobody run onlyone in here, wherever it was built.
+let_nobody_in() {
+	need_root
+	need setpriv
+	chmod a+x "$BATS_RUN_TMPDIR"
+	install -D -m 755 "$ONLYONE" bin/onlyone
+	ONLYONE=$PWD/bin/onlyone
+	PATH=$PWD/bin:$PATH
+}
+
+as_nobody() {
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+}
+
+# For the script: the next process in its PID namespace gets the number $1.
+next_pid_is() {
+	echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
+}
+
+# in_container SCRIPT [ARG...]: in a PID namespace with a /proc of its own.
+in_container() {
+	local script=$1
+	shift
+	unshare --pid --fork --kill-child --mount-proc bash -ec "$script" container "$@"
+}
+
+# ended STATUS PID: so ended the child PID. (A `run wait` would ask a subshell, whose child it is
+# not.)
+ended() {
+	local got=0
+	eventually "PID $2 has ended" gone "$2"
+	wait "$2" || got=$?
+	((got == $1)) || fail "PID $2 ended with $got, not $1"
+}
+
+gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+# Whether process $1 has become the command $2.
+runs() {
+	[[ /proc/$1/exe -ef $(command -v "$2") ]]
+}
+
+# Whether process $1 waits for process $2: it has a pidfd of it.
+waits_for() {
+	grep -qs "^Pid:[[:space:]]*$2\$" "/proc/$1/fdinfo/"*
+}

@@ -5,20 +5,6 @@
 
 load helper
 
-need_root() {
-	((EUID)) || return 0
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "needs root"
-	skip "needs root"
-}
-
-need_attributes() {
-	need setfattr getfattr
-	: >probe
-	setfattr -n user.probe -v 1 probe 2>/dev/null && return
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "no user attributes in $PWD"
-	skip "no user attributes in $PWD"
-}
-
 # desert [OPTION...] LOCK: as hold, but the command has closed the lock's descriptor.
 desert() {
 	need_attributes
@@ -30,26 +16,10 @@ desert() {
 	read -t 20 -r _ <>"$LATCH/ready" || fail "no holder: onlyone $*"
 }
 
-# Whether process $1 waits for process $2: it has a pidfd of it.
-waits_for() {
-	grep -qs "^Pid:[[:space:]]*$2\$" "/proc/$1/fdinfo/"*
-}
-
 in_state() {
 	grep -q "^State:[[:space:]]*$1" "/proc/$2/status"
 }
 
-# in_container SCRIPT [ARG...]: in a PID namespace with a /proc of its own.
-in_container() {
-	local script=$1
-	shift
-	unshare --pid --fork --kill-child --mount-proc bash -ec "$script" container "$@"
-}
-
-# For the script: the next process in its PID namespace gets the number $1.
-next_pid_is() {
-	echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
-}
 export -f next_pid_is
 
 # -- refused --

@@ -7,20 +7,6 @@
 
 load helper
 
-need_root() {
-	((EUID)) || return 0
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "needs root"
-	skip "needs root"
-}
-
-need_attributes() {
-	need setfattr
-	: >probe
-	setfattr -n user.probe -v 1 probe 2>/dev/null && return
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "no user attributes in $PWD"
-	skip "no user attributes in $PWD"
-}
-
 # The keepers of this test.
 keepers() {
 	local pid
@@ -329,12 +315,13 @@ is_small() {
 }
 
 @test "the keeper costs less than 300 kB" {
-	cp "$ONLYONE" onlyone
-	ONLYONE=$PWD/onlyone # of which no other test shares a page
-	hold -o lock
+	cp "$ONLYONE" alone # with which no other test shares a page
+	mkfifo ready release
+	./alone -o lock sh -c 'echo >ready; read -r _ <release' 3>&- &
+	read -t 20 -r _ <>ready
 	# A sanitizer's shadow memory is not the program's.
-	grep -q __asan_init "$ONLYONE" || eventually "the keeper is small" is_small "$(keepers)"
-	release
+	grep -q __asan_init alone || eventually "the keeper is small" is_small "$(keepers)"
+	echo >release
 }
 
 @test "a keeper that was killed leaves the record: the command is still the only copy" {

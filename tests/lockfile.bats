@@ -32,12 +32,6 @@ takes() {
 	[[ $(stat -c '%d:%i %A %u:%g' "$1") == "$before" ]]
 }
 
-need_root() {
-	((EUID != 0)) || return 0
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "needs root"
-	skip "needs root"
-}
-
 # unprivileged ARG...: onlyone as a user whom permissions stop, in a directory `open` of ours. The
 # folders above may be shut to that user; paths from inside are not.
 unprivileged() {
@@ -58,19 +52,6 @@ mounted() {
 	# shellcheck disable=SC2016 # for the shell in the namespace
 	unshare -m bash -euc 'mount -t "$0" -o "$1" none mounted && cd mounted && eval "$2"' \
 		"$@" "$(cat)"
-}
-
-gone() {
-	! kill -0 "$1" 2>/dev/null
-}
-
-# ended STATUS PID: so ended the child PID. (A `run wait` would ask a subshell, whose child it is
-# not.)
-ended() {
-	local got=0
-	eventually "PID $2 has ended" gone "$2"
-	wait "$2" || got=$?
-	((got == $1)) || fail "PID $2 ended with $got, not $1"
 }
 
 need_mounts() {

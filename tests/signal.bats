@@ -4,50 +4,7 @@
 
 load helper
 
-need_root() {
-	((EUID)) || return 0
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "needs root"
-	skip "needs root"
-}
-
-need_attributes() {
-	need setfattr
-	: >probe
-	setfattr -n user.probe -v 1 probe 2>/dev/null && return
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "no user attributes in $PWD"
-	skip "no user attributes in $PWD"
-}
-
-# Lets the user nobody run onlyone in here, wherever it was built.
-let_nobody_in() {
-	need_root
-	need setpriv
-	chmod a+x "$BATS_RUN_TMPDIR"
-	install -D -m 755 "$ONLYONE" bin/onlyone
-	ONLYONE=$PWD/bin/onlyone
-	PATH=$PWD/bin:$PATH
-}
-
-as_nobody() {
-	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
-}
-
-# in_container SCRIPT [ARG...]: in a PID namespace with a /proc of its own.
-in_container() {
-	local script=$1
-	shift
-	unshare --pid --fork --kill-child --mount-proc bash -ec "$script" container "$@"
-}
-
-# For scripts: the next process in this PID namespace gets the number $1.
-next_pid_is() {
-	echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
-}
 export -f next_pid_is
-
-runs() {
-	[[ /proc/$1/exe -ef $(command -v "$2") ]]
-}
 
 # start [OPTION...] LOCK SCRIPT: the script says `echo >ready`. $COMMAND is its PID.
 start() {

@@ -4,38 +4,6 @@
 
 load helper
 
-need_root() {
-	((EUID)) || return 0
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "needs root"
-	skip "needs root"
-}
-
-need_attributes() {
-	need setfattr getfattr
-	: >probe
-	setfattr -n user.probe -v 1 probe 2>/dev/null && return
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "no user attributes in $PWD"
-	skip "no user attributes in $PWD"
-}
-
-# Lets the user nobody run onlyone in here, wherever it was built.
-let_nobody_in() {
-	need_root
-	need setpriv
-	chmod a+x "$BATS_RUN_TMPDIR"
-	install -D -m 755 "$ONLYONE" bin/onlyone
-	ONLYONE=$PWD/bin/onlyone
-	PATH=$PWD/bin:$PATH
-}
-
-as_nobody() {
-	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
-}
-
-# For scripts: the next process in this PID namespace gets the number $1.
-next_pid_is() {
-	echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
-}
 export -f next_pid_is
 
 # start LOCK SCRIPT [ARG...]: onlyone runs the bash script, which says that it is ready by `echo
@@ -49,10 +17,6 @@ start() {
 	"${AS[@]}" "$ONLYONE" "$lock" bash -ec "$script" "$@" 3>&- &
 	COMMAND=$!
 	read -t 20 -r _ <>ready || fail "no holder: $lock"
-}
-
-runs() {
-	[[ /proc/$1/exe -ef $(command -v "$2") ]]
 }
 
 # What --status says of a single holder, without the time.

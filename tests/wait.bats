@@ -4,19 +4,6 @@
 
 load helper
 
-gone() {
-	! kill -0 "$1" 2>/dev/null
-}
-
-# ended STATUS PID: so ended the child PID. (A `run wait` would ask a subshell, whose child it is
-# not.)
-ended() {
-	local got=0
-	eventually "PID $2 has ended" gone "$2"
-	wait "$2" || got=$?
-	((got == $1)) || fail "PID $2 ended with $got, not $1"
-}
-
 # reaches_limit SECONDS COMMAND...: it is refused, and not before. How late depends on the machine.
 reaches_limit() {
 	local begin end seconds=$1
