@@ -190,8 +190,8 @@ shared_with_nobody() {
 	local pid time origin
 	read -r pid time origin <<<"$(getfattr --only-values -n user.onlyone lock)"
 	[[ $pid == "$(cat lock)" && $time -gt 0 ]]
-	bystander # began later than the record was written
-	setfattr -n user.onlyone -v "$BYSTANDER $time $origin" lock
+	bystander # a second younger: it may have begun in the very clock tick of the record's
+	setfattr -n user.onlyone -v "$BYSTANDER $((time - 1000000000)) $origin" lock
 	echo "$BYSTANDER" >lock
 	hold_by setlock lock
 	told "held by PID $OTHER (sh)"
