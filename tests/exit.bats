@@ -78,8 +78,8 @@ cannot_run() {
 # -- 126 and 127 --
 
 @test "a command that is not found is 127" {
-	PATH=${ONLYONE%/*}:/usr/bin:/bin # no folder in it may be shut to us: that would be 126
-	cannot_run 127 "No such file or directory" no-such-command
+	# A folder in PATH that is shut to us would make it 126.
+	PATH=${ONLYONE%/*}:/usr/bin:/bin cannot_run 127 "No such file or directory" no-such-command
 	cannot_run 127 "No such file or directory" ./missing --help
 	cannot_run 127 "No such file or directory" ''
 }
