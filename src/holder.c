@@ -26,7 +26,9 @@ struct target {
 static bool is_target(const struct target *t, const struct procfs_lock *lock)
 {
 	for (size_t i = 0; i < t->count; i++)
-		if (procfs_same_file(lock, &t->files[i]))
+		/* A target found in a list has an end, too: its inode may be another file's by now. */
+		if (procfs_same_file(lock, &t->files[i]) &&
+			(t->files[i].end == 0 || t->files[i].end == lock->end))
 			return true;
 	return false;
 }

@@ -438,3 +438,24 @@ guarded_until_released() {
 	run -0 onlyone moved true
 	run -0 onlyone lock true
 }
+
+@test "who locks a new file that inherited the inode of a displaced one is not taken for its holder" {
+	need strace
+	hold lock
+	inode=$(stat -c %i lock)
+	rm lock
+	ASAN_OPTIONS=detect_leaks=0 strace -o trace -e inject=getdents64:delay_enter=1500000:when=1 \
+		"$ONLYONE" lock touch ran 3>&- &
+	start=$!
+	eventually "the start has seen the lock and looks for its holder" grep -qs '"/proc", ' trace
+	kill -KILL "$HOLDER"
+	eventually "the holder has ended" eval '! grep -q ":$inode " /proc/locks'
+	for n in {1..100}; do
+		: >"other$n"
+		[[ $(stat -c %i "other$n") != "$inode" ]] || break
+	done
+	hold "other$n" # has that inode, but where the file system never gives one twice
+	wait "$start"
+	[[ -e ran ]]
+	release
+}
