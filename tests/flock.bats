@@ -34,7 +34,8 @@ both_refused() {
 	[[ ! -e ran ]]
 }
 
-# lock_descriptor TOOL [OPTION...] N: what is a plain operand for flock(1).
+# lock_descriptor TOOL [OPTION...] N: what is a plain operand for flock(1). N is below 10: bash keeps
+# descriptors of its own from there on, and closes them in the commands that it starts.
 lock_descriptor() {
 	if [[ $1 == flock ]]; then
 		flock "${@:2}"
@@ -343,17 +344,17 @@ after_release() {
 @test "unlock: the lock is free and the descriptor stays open" {
 	need flock
 	local tool
-	exec 10<>lock
+	exec 9<>lock
 	for tool in "${TOOLS[@]}"; do
-		lock_descriptor "$tool" --exclusive --nonblock 10
+		lock_descriptor "$tool" --exclusive --nonblock 9
 		both_refused --wait 0 lock
-		lock_descriptor "$tool" --unlock 10
+		lock_descriptor "$tool" --unlock 9
 		both 0 --exclusive --wait 0 lock echo ran
-		lock_descriptor "$tool" -x -n 10
-		lock_descriptor "$tool" -u 10
+		lock_descriptor "$tool" -x -n 9
+		lock_descriptor "$tool" -u 9
 		both 0 -n lock echo ran
 	done
-	exec 10>&-
+	exec 9>&-
 }
 
 @test "on purpose: -u needs --fd, where flock -u LOCK unlocks nobody and runs the command" {
@@ -420,24 +421,24 @@ with_fd() {
 	need flock
 	local tool tools=(onlyone)
 	if flock_has --fd; then tools=("${TOOLS[@]}"); fi
-	exec 10<>lock
+	exec 9<>lock
 	for tool in "${tools[@]}"; do
-		run with_fd "$tool" -x --close 10 '"$TOOL" -x -n -E 123 --fd 10 true'
+		run with_fd "$tool" -x --close 9 '"$TOOL" -x -n -E 123 --fd 9 true'
 		((status >= 64 && status < 123)) || fail "$tool: $status"
 	done
-	exec 10>&-
+	exec 9>&-
 }
 
 @test "without --close the command can lock the inherited descriptor once more" {
 	need flock
 	local tool tools=(onlyone)
 	if flock_has --fd; then tools=("${TOOLS[@]}"); fi
-	exec 10<>lock
+	exec 9<>lock
 	for tool in "${tools[@]}"; do
-		run -0 with_fd "$tool" -x 10 '"$TOOL" -x -n -E 123 --fd 10 echo ran; exit'
+		run -0 with_fd "$tool" -x 9 '"$TOOL" -x -n -E 123 --fd 9 echo ran; exit'
 		[[ $output == ran ]]
 	done
-	exec 10>&-
+	exec 9>&-
 }
 
 # -- the shell --
@@ -468,13 +469,13 @@ with_fd() {
 	local tool option tools=(onlyone)
 	if flock_has --fd; then tools=("${TOOLS[@]}"); fi
 	unset SHELL
-	exec 10<>lock
+	exec 9<>lock
 	for tool in "${tools[@]}"; do
 		for option in -c --command; do
-			run -7 "$tool" --fd 10 "$option" 'exit 7'
+			run -7 "$tool" --fd 9 "$option" 'exit 7'
 		done
 	done
-	exec 10>&-
+	exec 9>&-
 }
 
 # -- what cannot be run --
