@@ -254,7 +254,10 @@ sweep() (
 	write_guarded
 	wrong=$(try "" "")
 	[[ -z $wrong ]] || fail "a run without a fault: $wrong" || exit
+	cp trace first
 	try "" "" >calm
+	# The shorter of two: a holder that ends in the midst of a look takes calls that are seldom met.
+	(($(wc -l <trace) <= $(wc -l <first))) || mv first trace
 	faults "$1" < <(calls "$(start_of_run)") >planned
 	while read -r -u 5 call nth name fault; do
 		try "$call" "$fault" >wrong
