@@ -1,5 +1,6 @@
 #include "holder.h"
 
+#include "descriptor.h"
 #include "keeper.h"
 #include "mark.h"
 #include "process.h"
@@ -134,11 +135,18 @@ static bool has_ended(pid_t pid)
 
 /* -- all processes -- */
 
-static int add(struct holder *h, pid_t pid)
+static bool is_among(const struct holder *h, pid_t pid)
 {
 	for (size_t i = 0; i < h->count; i++)
 		if (h->pids[i] == pid)
-			return 0; /* a keeper and whom it keeps may both have it */
+			return true;
+	return false;
+}
+
+static int add(struct holder *h, pid_t pid)
+{
+	if (is_among(h, pid))
+		return 0; /* a keeper and whom it keeps may both have it */
 	pid_t *larger = reallocarray(h->pids, h->count + 1, sizeof *h->pids);
 	if (larger == NULL)
 		return -1;
@@ -189,14 +197,6 @@ static bool is_trusted(const struct lock *l)
 	struct stat s;
 
 	return fstat(l->content, &s) == 0 && record_is_trusted(&s);
-}
-
-static bool is_among(const struct holder *h, pid_t pid)
-{
-	for (size_t i = 0; i < h->count; i++)
-		if (h->pids[i] == pid)
-			return true;
-	return false;
 }
 
 static int set_recorded(struct holder *h)
@@ -253,8 +253,8 @@ static int read_record(struct holder *h, const struct lock *l)
 	h->record = (struct record){ .kind = RECORD_EMPTY };
 	if (l->content == -1)
 		return 0;
-	uint64_t origin = record_origin(l->content, mark_directory(l->mark));
-	if (origin == 0 && errno != ENOENT)
+	uint64_t origin;
+	if (record_origin(mark_directory(l->mark), &origin) == -1)
 		return -1;
 	return record_read(l->content, origin, &h->record);
 }
@@ -473,9 +473,7 @@ int holder_wait(const struct holder *h, const struct limit *limit)
 	if (process == -1)
 		return errno == ESRCH ? 1 : -1;
 	int ended = limit_wait_readable(limit, process);
-	int saved = errno;
-	close(process);
-	errno = saved;
+	descriptor_close(process);
 	return ended;
 }
 
@@ -496,9 +494,7 @@ int holder_signal(struct holder *h, const struct lock *l, int signal)
 	if (process != -1 && h->record.pid == pid &&
 		(h->kind == HOLDER_RECORDED || h->kind == HOLDER_WITHOUT_LOCK))
 		failed = process_signal(process, signal);
-	int saved = errno;
 	if (process != -1)
-		close(process);
-	errno = saved;
+		descriptor_close(process);
 	return failed;
 }

@@ -1,5 +1,6 @@
 #include "lockfile.h"
 
+#include "descriptor.h"
 #include "mark.h"
 #include "number.h"
 #include "record.h"
@@ -53,17 +54,15 @@ static int raise_descriptor(int fd, const char *path)
 {
 	int raised = -1;
 
+	/* dup3 fails above RLIMIT_NOFILE: there may be room below. */
 	for (int n = HIGHEST; raised == -1 && n >= LOWEST; n--)
 		if (fcntl(n, F_GETFD) == -1 && errno == EBADF)
-			raised = dup3(
-				fd, n, O_CLOEXEC); /* fails above RLIMIT_NOFILE: go on below */
+			raised = dup3(fd, n, O_CLOEXEC);
 	if (raised == -1)
 		raised = fcntl(fd, F_DUPFD_CLOEXEC, HIGHEST + 1);
 	if (raised == -1)
 		raised = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	int why = errno;
-	close(fd); /* before any message, see above */
-	errno = why;
+	descriptor_close(fd); /* before any message, see above */
 	if (raised == -1)
 		err(EX_OSERR, "%s", path);
 	return raised;
@@ -257,9 +256,9 @@ static enum taking take_file(const struct lock *l, const struct limit *limit)
  */
 static int find_mount(int fd, struct procfs_mount *m, uint64_t *inode)
 {
-	char path[sizeof "/proc/self/fdinfo/" + NUMBER_SIZE], text[1024];
+	char path[DESCRIPTOR_PATH], text[1024];
 
-	number_write(stpcpy(path, "/proc/self/fdinfo/"), (uint64_t) fd);
+	descriptor_path(path, "fdinfo", fd);
 	if (procfs_peek(path, text, sizeof text) == -1)
 		return -1;
 	uint64_t number = procfs_field(text, "ino");
@@ -454,9 +453,9 @@ void lock_close(struct lock *l)
 /* What the kernel knows fd's file by, in path of PATH_MAX; -1 with errno. */
 static int path_of(int fd, char *path)
 {
-	char link[sizeof "/proc/self/fd/" + NUMBER_SIZE];
+	char link[DESCRIPTOR_PATH];
 
-	number_write(stpcpy(link, "/proc/self/fd/"), (uint64_t) fd);
+	descriptor_path(link, "fd", fd);
 	ssize_t length = readlink(link, path, PATH_MAX - 1);
 	if (length == -1)
 		return -1;
@@ -470,9 +469,9 @@ static int path_of(int fd, char *path)
  */
 static int reopen(const struct lock *l, int access)
 {
-	char link[sizeof "/proc/self/fd/" + NUMBER_SIZE];
+	char link[DESCRIPTOR_PATH];
 
-	number_write(stpcpy(link, "/proc/self/fd/"), (uint64_t) l->fd);
+	descriptor_path(link, "fd", l->fd);
 	int fd = open(link, access | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd == -1)
 		cannot_open(l->path);

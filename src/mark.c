@@ -1,7 +1,7 @@
 #include "mark.h"
 
+#include "descriptor.h"
 #include "hash.h"
-#include "number.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -44,11 +44,11 @@ static int hash_directory(int parent, const char *name, uint64_t *h)
  */
 static int hash_path(int parent, const char *name, uint64_t *h)
 {
-	char link[sizeof "/proc/self/fd/" + NUMBER_SIZE], path[PATH_MAX];
+	char link[DESCRIPTOR_PATH], path[PATH_MAX];
 	char mounts[64]; /* mnt:[4026531841] */
 	struct stat root;
 
-	number_write(stpcpy(link, "/proc/self/fd/"), (uint64_t) parent);
+	descriptor_path(link, "fd", parent);
 	ssize_t length = readlink(link, path, sizeof path);
 	ssize_t mounts_length = readlink("/proc/self/ns/mnt", mounts, sizeof mounts);
 	if (length == -1 || mounts_length == -1 || stat("/", &root) == -1)

@@ -169,12 +169,15 @@ static bool outlasts_recorded(const struct options *o, const struct claim *c)
 /* Its origin, too: a safeguard that fails, other than by not being there, ends the program. */
 static uint64_t read_record(const struct lock *l, struct record *r)
 {
-	uint64_t origin = record_origin(l->content, mark_directory(l->mark));
+	uint64_t origin;
 
-	if (origin == 0 && errno != ENOENT)
+	if (record_origin(mark_directory(l->mark), &origin) == -1)
 		err(EX_OSERR, "%s: it cannot be told which process the record names", l->path);
 	if (record_read(l->content, origin, r) == -1)
 		err(EX_IOERR, "%s", l->path);
+	if (r->kind == RECORD_FOREIGN)
+		errx(EX_DATAERR, "%s: holds something that is no lock record, left alone",
+			lock_file_name(l));
 	return origin;
 }
 
@@ -189,11 +192,7 @@ static struct claim claim(const struct options *o)
 		else
 			take_lock(o, &c.lock);
 		c.origin = read_record(&c.lock, &c.found);
-		if (c.found.kind == RECORD_FOREIGN)
-			errx(EX_DATAERR, "%s: holds something that is no lock record, left alone",
-				lock_file_name(&c.lock));
-		/* Whom we had to wait for may have ended long after the file was replaced: once
-		 * more. */
+		/* Before the wait below, and again after it: the file may be replaced meanwhile. */
 		if (!lock_in_place_since(&c.lock, c.found.untouched_since) &&
 			outlasts_displaced(o, &c.lock))
 			continue;
@@ -219,8 +218,7 @@ static void write_record(const struct options *o, const struct claim *c)
 		if (!for_caller)
 			tell(o, &c->lock,
 				"no user attributes here: a command that closes its descriptors is "
-				"not "
-				"guarded, but with --close");
+				"not guarded, but with --close");
 	}
 }
 
@@ -244,8 +242,6 @@ static void clear_record(const struct lock *l)
 	struct record r;
 
 	read_record(l, &r);
-	if (r.kind == RECORD_FOREIGN)
-		errx(EX_DATAERR, "%s: holds something that is no lock record, left alone", l->path);
 	bool ours = record_life(&r) == LIFE_ENDED || holder_bears(l, r.pid);
 	if (ours && record_clear(l->content) == -1)
 		err(EX_IOERR, "%s: the record could not be cleared", l->path);

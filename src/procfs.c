@@ -1,5 +1,7 @@
 #include "procfs.h"
 
+#include "descriptor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -27,14 +29,6 @@ static ssize_t read_all(int fd, char *buffer, size_t size)
 	return (ssize_t) got;
 }
 
-static void close_keeping_errno(int fd)
-{
-	int saved = errno;
-
-	close(fd);
-	errno = saved;
-}
-
 char *procfs_read(const char *path)
 {
 	size_t size = 4096, got = 0;
@@ -59,7 +53,7 @@ char *procfs_read(const char *path)
 		}
 		size *= 2;
 	}
-	close_keeping_errno(fd);
+	descriptor_close(fd);
 	free(text);
 	return NULL;
 }
@@ -71,7 +65,7 @@ ssize_t procfs_peek(const char *path, char *text, size_t size)
 	if (fd == -1)
 		return -1;
 	ssize_t n = read_all(fd, text, size - 1);
-	close_keeping_errno(fd);
+	descriptor_close(fd);
 	if (n != -1)
 		text[n] = '\0';
 	return n;

@@ -1,5 +1,6 @@
 #include "record.h"
 
+#include "descriptor.h"
 #include "hash.h"
 #include "number.h"
 #include "process.h"
@@ -40,27 +41,26 @@ bool record_is_trusted(const struct stat *s)
 	       (s->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-uint64_t record_origin(int fd, uint64_t name)
+int record_origin(uint64_t place, uint64_t *origin)
 {
 	char boot[36 + 1];  /* a UUID; its newline would take another read */
 	char namespace[64]; /* pid:[4026531836] */
-	struct stat file;
 
+	*origin = 0;
 	int agree = process_numbers_agree();
-	if (agree == 0)
-		errno = ENOENT;
 	if (agree != 1)
-		return 0;
+		return agree;
 	ssize_t boot_length = procfs_peek("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
+	if (boot_length == -1)
+		return errno == ENOENT ? 0 : -1;
 	ssize_t namespace_length = readlink("/proc/self/ns/pid", namespace, sizeof namespace);
-	if (boot_length == -1 || namespace_length == -1 || fstat(fd, &file) == -1)
-		return 0;
+	if (namespace_length == -1)
+		return errno == ENOENT ? 0 : -1;
 	uint64_t h = hash_bytes(HASH_START, boot, (size_t) boot_length);
 	h = hash_bytes(h, namespace, (size_t) namespace_length);
-	h = hash_bytes(h, &file.st_dev, sizeof file.st_dev);
-	h = hash_bytes(h, &file.st_ino, sizeof file.st_ino);
-	h = hash_bytes(h, &name, sizeof name);
-	return h != 0 ? h : 1;
+	h = hash_bytes(h, &place, sizeof place);
+	*origin = h != 0 ? h : 1;
+	return 0;
 }
 
 /* Digits and, before an optional rest, a newline. */
@@ -117,7 +117,7 @@ static bool is_untouched(const struct stat *s, const struct incarnation *i)
 	       later >= -tick && later <= tick && today - then <= 1000 && then - today <= 1000;
 }
 
-/* The attribute counts only if it speaks of this PID in this boot, PID namespace and file. */
+/* The attribute counts only if it speaks of this PID in this boot, PID namespace and place. */
 static int read_attribute(int fd, uint64_t origin, const struct stat *s, struct record *r)
 {
 	char text[ATTRIBUTE_SIZE + 1];
@@ -281,8 +281,6 @@ int record_wait(const struct record *r, const struct limit *limit)
 		return errno == ESRCH ? 1 : -1;
 	/* Only now, with the number pinned, is it certain that we wait for the right one. */
 	int ended = record_life(r) == LIFE_ENDED ? 1 : limit_wait_readable(limit, process);
-	int saved = errno;
-	close(process);
-	errno = saved;
+	descriptor_close(process);
 	return ended;
 }

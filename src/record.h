@@ -7,7 +7,8 @@
  * attribute are written one after the other; CLOCK_BOOTTIME in nanoseconds when it was written,
  * which is later than the process began and earlier than any that can inherit its number;
  * CLOCK_REALTIME at that moment, in milliseconds, which the file's own times then show; and a hash
- * of boot, PID namespace, file and its name, outside of which the PID means nothing.
+ * of boot, PID namespace, directory and name, outside of which the PID means nothing. Not of the
+ * inode: a copy that replaces the file still tells of a process that has closed its lock.
  */
 #ifndef RECORD_H
 #define RECORD_H
@@ -31,7 +32,7 @@ struct record {
 	pid_t pid;
 	char text[RECORD_SIZE]; /* the content as found, so that it can be put back */
 	size_t length;
-	bool strange; /* of another boot, PID namespace or file: the number says nothing here */
+	bool strange; /* of another boot, PID namespace or place: the number says nothing here */
 	uint64_t locked_at; /* its incarnation: CLOCK_BOOTTIME in nanoseconds; 0 if not known */
 	/*
 	 * Since when, in milliseconds of CLOCK_REALTIME, nothing has been done to the file: when the
@@ -42,11 +43,11 @@ struct record {
 };
 
 /*
- * The hash of boot, PID namespace, file and name (mark_directory()) that a record of this process
- * in fd would bear. 0 with errno, which is ENOENT where there is no /proc that tells: then there are
- * no incarnations.
+ * The hash of boot, PID namespace and the lock's place (mark_directory()) that a record of this
+ * process would bear: 0 where there is no /proc that tells, and so no incarnations. -1 with errno
+ * where there is one but it cannot be asked.
  */
-uint64_t record_origin(int fd, uint64_t name);
+int record_origin(uint64_t place, uint64_t *origin);
 
 /* Whether nobody but root and the caller can have written the record into such a file. */
 bool record_is_trusted(const struct stat *s);

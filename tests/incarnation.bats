@@ -273,6 +273,15 @@ export -f next_pid_is
 	release
 }
 
+@test "a copy that replaces the lock file does not hide the command either" {
+	desert lock
+	cp -a lock copy
+	mv copy lock
+	run -75 --separate-stderr onlyone lock touch ran
+	[[ ! -e ran && $stderr == "onlyone: lock: held by PID $HOLDER (bash): it has closed the lock, "* ]]
+	release
+}
+
 @test "a zombie does not count as living" {
 	need_attributes
 	sh -c '"$0" lock true & exec sleep 60' "$ONLYONE" 3>&- & # sleep reaps nobody

@@ -5,7 +5,7 @@ load helper
 
 setup_file() {
 	cc -std=gnu11 -D_GNU_SOURCE -I "$BATS_TEST_DIRNAME/../src" -o "$BATS_FILE_TMPDIR/driver" \
-		"$BATS_TEST_DIRNAME/procfs/driver.c" "$BATS_TEST_DIRNAME/../src/procfs.c"
+		"$BATS_TEST_DIRNAME/procfs/driver.c" "$BATS_TEST_DIRNAME"/../src/{procfs,descriptor,number}.c
 }
 
 ask() {

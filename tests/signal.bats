@@ -15,13 +15,6 @@ start() {
 	rm ready
 }
 
-# ends_with STATUS PID: our child does.
-ends_with() {
-	local status=0
-	wait "$2" || status=$?
-	[[ $status == "$1" ]] || fail "status $status"
-}
-
 got() {
 	[[ $(cat got 2>/dev/null) == "$*" ]]
 }
@@ -59,7 +52,7 @@ got() {
 		start lock 'echo >ready; exec env --default-signal=INT sleep 60'
 		eventually "it runs" runs "$COMMAND" sleep
 		run -0 onlyone --signal "${signal%:*}" lock
-		ends_with "${signal#*:}" "$COMMAND"
+		ended "${signal#*:}" "$COMMAND"
 	done
 	run -1 onlyone --status lock
 }
@@ -100,21 +93,21 @@ got() {
 	eventually "the signal arrives again" got got$'\n'got
 	runs "$child" sleep # which USR1 would have ended
 	run -0 onlyone --signal KILL lock
-	ends_with 137 "$COMMAND"
+	ended 137 "$COMMAND"
 	runs "$child" sleep
 }
 
 @test "with -o the command is signalled, not the keeper" {
 	start -o lock 'trap "exit 7" TERM; sleep 60 3>&- & echo >ready; wait'
 	run -0 onlyone --signal TERM lock
-	ends_with 7 "$COMMAND"
+	ended 7 "$COMMAND"
 }
 
 @test "a command that has closed the lock can be signalled" {
 	need_attributes
 	start lock 'exec {ONLYONE_FD}>&-; echo >ready; exec sleep 60'
 	run -0 onlyone --signal TERM lock
-	ends_with 143 "$COMMAND"
+	ended 143 "$COMMAND"
 }
 
 @test "a shell that locked its own descriptor can be signalled" {
@@ -123,7 +116,7 @@ got() {
 	shell=$!
 	read -t 20 -r _ <>ready
 	run -0 onlyone --signal TERM lock
-	ends_with 143 "$shell"
+	ended 143 "$shell"
 }
 
 @test "nobody holds it: 1, and a line" {
@@ -334,10 +327,10 @@ got() {
 	child=$(cat child)
 	as_nobody "$ONLYONE" --signal TERM -w 60 lock 3>&- &
 	signaller=$!
-	ends_with 143 "$COMMAND"
+	ended 143 "$COMMAND"
 	sleep 0.2 # time to give up in, wrongly
 	kill -KILL "$child"
-	ends_with 0 "$signaller"
+	ended 0 "$signaller"
 }
 
 @test "a running copy is replaced: onlyone --signal TERM -w 10 lock && exec onlyone lock server" {
@@ -346,6 +339,6 @@ got() {
 	sh -c 'onlyone --signal TERM -w 20 lock && exec onlyone lock sh -c "echo >ready; exec sleep 60"' 3>&- &
 	server=$!
 	read -t 20 -r _ <>ready
-	ends_with 5 "$COMMAND"
+	ended 5 "$COMMAND"
 	[[ $(onlyone --pid lock) == "$server" ]]
 }
