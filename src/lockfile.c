@@ -70,6 +70,13 @@ static int raise_descriptor(int fd, const char *path)
 
 /* -- opening -- */
 
+static struct lock unopened(const char *path)
+{
+	return (struct lock){
+		.path = path, .fd = -1, .content = -1, .directory = -1, .parent = -1
+	};
+}
+
 const char *lock_file_name(const struct lock *l)
 {
 	return l->inside != NULL ? l->inside : l->path;
@@ -160,18 +167,14 @@ static char *path_inside(const char *directory)
 static void open_locked_file(struct lock *l, const struct lock_wish *w)
 {
 	const char *name = in_directory;
-	int parent = l->directory;
 
-	if (parent != -1)
+	if (l->directory != -1)
 		l->inside = path_inside(l->path);
-	else
-		parent = open_parent(l->path, &name);
-	if (parent == -1)
+	l->parent = l->directory != -1 ? l->directory : open_parent(l->path, &name);
+	if (l->parent == -1)
 		cannot_open(l->path);
-	set_mark(l, parent, name);
-	int fd = open_file(parent, name, lock_file_name(l), w);
-	if (parent != l->directory)
-		close(parent);
+	set_mark(l, l->parent, name);
+	int fd = open_file(l->parent, name, lock_file_name(l), w);
 	l->fd = l->content = raise_descriptor(fd, lock_file_name(l));
 }
 
@@ -356,14 +359,12 @@ bool lock_in_place_since(const struct lock *l, uint64_t moment)
 	static const int64_t tick = 20; /* file times lag behind the clock by up to 10 ms */
 	char up[PATH_MAX] = ".";
 	struct stat s, below = { 0 };
-	const char *name;
 	bool is_root = false, unchanged = true, was_new = false;
 
 	if (moment == 0 || l->adopted || l->network)
 		return false;
-	int parent = l->directory != -1 ? l->directory : open_parent(l->path, &name);
 	for (size_t end = 1; unchanged && !is_root && end + sizeof "/.." <= sizeof up; end += 3) {
-		if (fstatat(parent, up, &s, 0) == -1)
+		if (fstatat(l->parent, up, &s, 0) == -1)
 			break;
 		bool is_new = milliseconds(&s.st_ctim) + tick >= (int64_t) moment;
 		unchanged = !is_new || !was_new;
@@ -372,25 +373,16 @@ bool lock_in_place_since(const struct lock *l, uint64_t moment)
 		below = s;
 		strcpy(up + end, "/..");
 	}
-	if (parent != l->directory && parent != -1)
-		close(parent);
 	return unchanged && is_root;
 }
 
 bool lock_admits_file_of(const struct lock *l, uid_t owner)
 {
 	struct stat s;
-	const char *name;
-	bool admits = true;
 
-	if (owner == 0 || owner == geteuid() || l->adopted)
+	if (owner == 0 || owner == geteuid() || l->parent == -1 || fstat(l->parent, &s) == -1)
 		return true;
-	int parent = l->directory != -1 ? l->directory : open_parent(l->path, &name);
-	if (parent != -1 && fstat(parent, &s) == 0)
-		admits = s.st_uid == owner || (s.st_mode & (S_IWGRP | S_IWOTH)) != 0;
-	if (parent != l->directory && parent != -1)
-		close(parent);
-	return admits;
+	return s.st_uid == owner || (s.st_mode & (S_IWGRP | S_IWOTH)) != 0;
 }
 
 static bool is_directory(const char *path)
@@ -423,9 +415,8 @@ static enum taking open_and_take(struct lock *l, const struct lock_wish *w)
 enum lock_outcome lock_acquire(struct lock *l, const char *path, const struct lock_wish *w)
 {
 	for (;;) {
-		*l = (struct lock){
-			.path = path, .fd = -1, .content = -1, .directory = -1, .shared = w->shared
-		};
+		*l = unopened(path);
+		l->shared = w->shared;
 		enum taking t = open_and_take(l, w);
 		if (t == HELD)
 			return LOCK_HELD;
@@ -441,9 +432,11 @@ void lock_close(struct lock *l)
 		close(l->content);
 	if (l->fd != -1 && !l->adopted)
 		close(l->fd);
+	if (l->parent != l->directory && l->parent != -1)
+		close(l->parent);
 	if (l->directory != -1)
 		close(l->directory);
-	l->fd = l->content = l->directory = -1;
+	l->fd = l->content = l->parent = l->directory = -1;
 	free(l->inside);
 	l->inside = NULL;
 }
@@ -522,12 +515,10 @@ static void adopt(struct lock *l, int fd, bool shared, struct stat *s)
 	if (name == NULL)
 		err(EX_OSERR, "descriptor");
 	number_write(stpcpy(name, "descriptor "), (uint64_t) fd);
-	*l = (struct lock){ .path = name,
-		.fd = fd,
-		.content = -1,
-		.directory = -1,
-		.adopted = true,
-		.shared = shared };
+	*l = unopened(name);
+	l->fd = fd;
+	l->adopted = true;
+	l->shared = shared;
 	check_descriptor(l, s);
 }
 
@@ -563,26 +554,24 @@ void lock_open_to_ask(struct lock *l, const char *path)
 	struct stat s;
 	struct statfs fs;
 
-	*l = (struct lock){ .path = path, .fd = -1, .content = -1, .directory = -1 };
+	*l = unopened(path);
 	if (is_directory(path)) {
 		l->directory = open_directory(path);
 		if (l->directory == -1)
 			cannot_open(path);
 	}
-	int parent = l->directory != -1 ? l->directory : open_parent(path, &name);
-	if (parent == -1 && errno == ENOENT)
+	l->parent = l->directory != -1 ? l->directory : open_parent(path, &name);
+	if (l->parent == -1 && errno == ENOENT)
 		return;
-	if (parent == -1)
+	if (l->parent == -1)
 		cannot_open(path);
-	set_mark(l, parent, name);
-	if (fstatat(parent, name, &s, AT_SYMLINK_NOFOLLOW) == 0) {
+	set_mark(l, l->parent, name);
+	if (fstatat(l->parent, name, &s, AT_SYMLINK_NOFOLLOW) == 0) {
 		refuse_foreign(path, &s);
-		l->fd = l->content = openat(parent, name, O_RDONLY | SAFELY);
+		l->fd = l->content = openat(l->parent, name, O_RDONLY | SAFELY);
 	}
 	if (l->fd == -1 && errno != ENOENT)
 		cannot_open(path);
-	if (parent != l->directory)
-		close(parent);
 	l->network = l->fd != -1 && fstatfs(l->fd, &fs) == 0 && fs.f_type == NFS_MAGIC;
 }
 

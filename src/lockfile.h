@@ -17,6 +17,7 @@ struct lock {
 	int fd;           /* bears the locks; -1 while not open */
 	int content;      /* reads and writes the record: fd itself, but for adopted descriptors */
 	int directory;    /* LOCK where it is a directory, and fd then is .onlyone in it; else -1 */
+	int parent;       /* what the file stands in: directory, or the one above LOCK, or -1 */
 	char *inside;     /* the path of .onlyone in LOCK where that is a directory; else NULL */
 	bool adopted;     /* fd is the caller's, and stays open */
 	bool shared;
@@ -63,7 +64,7 @@ void lock_close(struct lock *l);
 
 /*
  * Opens path for questions only: creates and changes nothing. Where there is no such file, fd is
- * -1 and just path and mark are set (mark is 0 if there is no such directory either).
+ * -1, and mark is 0 if there is no such directory either.
  */
 void lock_open_to_ask(struct lock *l, const char *path);
 
