@@ -9,10 +9,11 @@
 #include <stdbool.h>
 
 /*
- * ONLYONE_LOCK is the path as given; ONLYONE_FD the number of the inherited descriptor, and
- * ONLYONE_DIRECTORY_FD that of LOCK itself where it is a directory. Unless inherit, the
- * descriptors end at exec and neither number is set.
+ * Becomes the command; returns, with errno, only if that fails. In its environment ONLYONE_LOCK is
+ * the path as given; ONLYONE_FD the number of the inherited descriptor, and ONLYONE_DIRECTORY_FD
+ * that of LOCK itself where it is a directory. Unless inherit, the descriptors end at exec and
+ * neither number is set.
  */
-void handover_prepare(const struct lock *l, bool inherit);
+void handover_exec(const struct lock *l, bool inherit, char **command);
 
 #endif

@@ -231,8 +231,7 @@ static int run(const struct options *o)
 	write_record(o, &c);
 	if (o->command == NULL)
 		return EXIT_SUCCESS; /* the caller's descriptor keeps the lock */
-	handover_prepare(&c.lock, !o->close);
-	execvp(o->command[0], o->command);
+	handover_exec(&c.lock, !o->close, o->command);
 	err(errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE, "%s", o->command[0]);
 }
 

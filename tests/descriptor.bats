@@ -135,6 +135,16 @@ TELL='echo "$ONLYONE_FD $(readlink "/proc/$$/fd/$ONLYONE_FD")"'
 	diff bare guarded
 }
 
+@test "an environment of any size is handed on whole" {
+	local size
+	for size in 0 252 253 254 1000; do
+		run -0 env -i bash -c 'for ((n = 0; n < $1; n++)); do export "v$n=$n"; done; unset PWD SHLVL OLDPWD
+			exec "$0" lock /usr/bin/env' "$ONLYONE" "$size"
+		[[ $(grep -c '^v[0-9]*=' <<<"$output") == "$size" && ${#lines[@]} == $((size + 3)) ]] || # and bash's _
+			fail "of $size: ${#lines[@]}"
+	done
+}
+
 @test "an outer onlyone's words are not for an inner one's command" {
 	mkdir data
 	run -0 onlyone data onlyone lock env
