@@ -63,7 +63,7 @@ static long open_parent(const char *path, const char **name)
 }
 
 /* Not a link, a FIFO or a foreign file; what the lock is called; a descriptor out of the way. */
-static long open_lock(const char *path)
+static long open_lock(const char *path, long *folder)
 {
 	char link[] = "/proc/self/fd/0";
 	const char *name;
@@ -71,7 +71,7 @@ static long open_lock(const char *path)
 	long fd;
 
 	call(SYS_lstat, (long) path, (long) &s, 0, 0);
-	long parent = open_parent(path, &name);
+	long parent = *folder = open_parent(path, &name);
 	call(SYS_fstat, parent, (long) &s, 0, 0);
 	link[sizeof link - 2] = (char) ('0' + parent);
 	call(SYS_readlink, (long) link, (long) text, sizeof text, 0);
@@ -83,7 +83,6 @@ static long open_lock(const char *path)
 		fd = call(
 			SYS_openat, parent, (long) name, SAFELY | O_RDWR | O_CREAT | O_EXCL, 0600);
 	call(SYS_fstat, fd, (long) &s, 0, 0);
-	call(SYS_close, parent, 0, 0, 0);
 	if (fd < 0 || call(SYS_fcntl, 63, F_GETFD, 0, 0) == 0 ||
 		call(SYS_dup3, fd, 63, O_CLOEXEC, 0) != 63)
 		return -1;
@@ -100,13 +99,11 @@ static void look_at_file_system(long fd)
 }
 
 /* Whether a folder above the lock was moved: all of them up to the root. */
-static void look_at_folders(const char *path)
+static void look_at_folders(long parent)
 {
 	char up[64] = ".";
-	const char *name;
 	struct stat s = { 0 };
 	ino_t below = 0;
-	long parent = open_parent(path, &name);
 
 	for (int end = 1; end < 60; end += 3) {
 		call(SYS_newfstatat, parent, (long) up, (long) &s, 0);
@@ -116,11 +113,10 @@ static void look_at_folders(const char *path)
 		up[end] = '/';
 		up[end + 1] = up[end + 2] = '.';
 	}
-	call(SYS_close, parent, 0, 0, 0);
 }
 
 /* Still the same file; the boot and PID namespace; the record and whether its process lives. */
-static void check(const char *path, long fd)
+static void check(const char *path, long parent, long fd)
 {
 	struct stat s;
 
@@ -131,11 +127,10 @@ static void check(const char *path, long fd)
 	call(SYS_read, boot, (long) text, 36, 0);
 	call(SYS_close, boot, 0, 0, 0);
 	call(SYS_readlink, (long) "/proc/self/ns/pid", (long) text, sizeof text, 0);
-	call(SYS_fstat, fd, (long) &s, 0, 0);
 	call(SYS_pread64, fd, (long) text, 9, 0);
 	call(SYS_fstat, fd, (long) &s, 0, 0);
 	call(SYS_fgetxattr, fd, (long) attribute, (long) text, 84);
-	look_at_folders(path);
+	look_at_folders(parent);
 	call(SYS_kill, 4194304, 0, 0, 0); /* nobody's number */
 }
 
@@ -156,8 +151,9 @@ static void hand_over(long fd)
 
 #else
 
-static long open_lock(const char *path)
+static long open_lock(const char *path, long *folder)
 {
+	*folder = -1;
 	return call(SYS_open, (long) path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600, 0);
 }
 
@@ -166,9 +162,10 @@ static void look_at_file_system(long fd)
 	(void) fd;
 }
 
-static void check(const char *path, long fd)
+static void check(const char *path, long parent, long fd)
 {
 	(void) path;
+	(void) parent;
 	(void) fd;
 }
 
@@ -209,13 +206,13 @@ __attribute__((used)) static _Noreturn void start(long *stack)
 
 	if (stack[0] < 3)
 		leave(64);
-	long fd = open_lock(argv[1]);
+	long folder, fd = open_lock(argv[1], &folder);
 	if (fd < 0)
 		leave(73);
 	look_at_file_system(fd);
 	if (!lock(fd))
 		leave(75);
-	check(argv[1], fd);
+	check(argv[1], folder, fd);
 	write_incarnation(fd);
 	if (!write_pid(fd))
 		leave(74);
