@@ -333,10 +333,10 @@ need_mounts() {
 	local name
 	name=$(printf '%0256d' 0)
 	run -73 --separate-stderr onlyone "$name" touch ran
-	[[ $stderr == "onlyone: $name: File name too long" ]]
+	[[ $stderr == "onlyone: $name: File"*"ame too long" ]]
 	name=$(printf './%.0s' {1..2100})lock
 	run -73 --separate-stderr onlyone "$name" touch ran
-	[[ $stderr == "onlyone: $name: File name too long" && ! -e lock && ! -e ran ]]
+	[[ $stderr == "onlyone: $name: File"*"ame too long" && ! -e lock && ! -e ran ]]
 }
 
 @test "the longest name and the longest path there are can be locked" {
@@ -439,7 +439,7 @@ need_mounts() {
 @test "without a free descriptor the command does not run" {
 	need prlimit
 	run -71 prlimit --nofile=5 onlyone lock touch ran 3>/dev/null 4>&-
-	[[ $output == "onlyone: lock: Too many open files" && ! -e ran ]]
+	[[ $output == "onlyone: lock: "*file* && ! -e ran ]] # in the words of the C library
 }
 
 # -- a file that was replaced --

@@ -26,6 +26,8 @@ got() {
 		sleep 60 & echo >ready
 		while :; do wait "$!"; done'
 	while read -r name signal; do
+		# Bash has glibc's number for RTMIN, musl has another.
+		[[ $name != *RTMIN* ]] || grep -qa GLIBC "$ONLYONE" || continue
 		rm -f got
 		run -0 --separate-stderr onlyone --signal "$name" lock
 		[[ -z $output && -z $stderr ]]
@@ -261,7 +263,7 @@ got() {
 @test "the pidfd is opened before the last check, and the signal goes through it" {
 	need strace
 	hold lock
-	ASAN_OPTIONS=detect_leaks=0 strace -o trace -e trace=pidfd_open,pidfd_send_signal,kill,tkill,tgkill,openat \
+	ASAN_OPTIONS=detect_leaks=0 strace -o trace -e trace=pidfd_open,pidfd_send_signal,kill,tkill,tgkill,?open,openat \
 		"$ONLYONE" --signal USR2 lock
 	run -0 awk -v stat="\"/proc/$HOLDER/stat\"" '
 		/^pidfd_open/ { opened = NR }
