@@ -148,6 +148,33 @@ callers_descriptor() {
 	STATUSES+=" 64"
 }
 
+# Who is told that it is unlocked finds it so. The record may then be cleared, or still be there.
+unlocking() {
+	given() {
+		rm -f lock
+		exec 9>>lock
+		"$ONLYONE" --fd 9
+	}
+	act() {
+		traced "$PROGRAM" -u --fd 9
+	}
+	judge() {
+		if [[ $STATUS != 0 ]]; then
+			judge_failure
+		elif [[ $("$ONLYONE" --status lock) != free ]]; then
+			echo "it is not unlocked"
+		fi
+	}
+	judge_record() {
+		[[ ! -s lock || $(<lock) == "${OLD%$'\n'}" ]] || echo "the record is $(<lock)"
+	}
+	next() {
+		exec 9>&-
+		"$PROGRAM" lock true
+	}
+	STATUSES+=" 64"
+}
+
 @test "a call fails: a first start" {
 	sweep errors
 }
@@ -223,5 +250,15 @@ callers_descriptor() {
 
 @test "a call is the last: a lock for the caller's descriptor" {
 	callers_descriptor
+	sweep kills
+}
+
+@test "a call fails: unlocking the caller's descriptor" {
+	unlocking
+	sweep errors
+}
+
+@test "a call is the last: unlocking the caller's descriptor" {
+	unlocking
 	sweep kills
 }
