@@ -4,6 +4,7 @@
 #include "status.h"
 
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -12,7 +13,34 @@
 
 static const char path_is[] = "ONLYONE_LOCK=", fd_is[] = "ONLYONE_FD=",
 		  directory_is[] = "ONLYONE_DIRECTORY_FD=";
-enum { WORDS = 3, WORD_SIZE = sizeof directory_is + NUMBER_SIZE };
+
+/* What we have to say in the command's environment. */
+struct words {
+	char path[sizeof path_is + PATH_MAX]; /* a longer path could not have been opened */
+	char fd[sizeof fd_is + NUMBER_SIZE];
+	char directory[sizeof directory_is + NUMBER_SIZE];
+};
+enum { WORDS = 3 };
+
+/* Stores the words that apply in entries; how many. */
+static size_t tell(const struct lock *l, bool inherit, struct words *w, char **entries)
+{
+	size_t n = 0;
+
+	if (!l->adopted) {
+		stpcpy(stpcpy(w->path, path_is), l->path);
+		entries[n++] = w->path;
+	}
+	if (inherit) {
+		number_write(stpcpy(w->fd, fd_is), (uint64_t) l->fd);
+		entries[n++] = w->fd;
+	}
+	if (inherit && l->directory != -1) {
+		number_write(stpcpy(w->directory, directory_is), (uint64_t) l->directory);
+		entries[n++] = w->directory;
+	}
+	return n;
+}
 
 static bool begins_with(const char *entry, const char *word)
 {
@@ -26,12 +54,6 @@ static bool is_ours(const char *entry)
 	       begins_with(entry, directory_is);
 }
 
-static char *number_word(char *room, const char *word, int fd)
-{
-	number_write(stpcpy(room, word), (uint64_t) fd);
-	return room;
-}
-
 static void keep_open(const struct lock *l, int fd, bool open)
 {
 	if (fd != -1 && fcntl(fd, F_SETFD, open ? 0 : FD_CLOEXEC) == -1)
@@ -41,10 +63,9 @@ static void keep_open(const struct lock *l, int fd, bool open)
 void handover_exec(const struct lock *l, bool inherit, char **command)
 {
 	enum { FEW = 256 };
-	char path[sizeof path_is + PATH_MAX]; /* a longer one could not have been opened */
-	char fd[WORD_SIZE], directory[WORD_SIZE];
 	char *few[FEW], **all = few;
-	size_t count = 0, n = 0;
+	struct words w;
+	size_t count = 0;
 
 	keep_open(l, l->fd, inherit);
 	keep_open(l, l->directory, inherit);
@@ -55,15 +76,11 @@ void handover_exec(const struct lock *l, bool inherit, char **command)
 		all = reallocarray(NULL, count + WORDS + 1, sizeof *all);
 	if (all == NULL)
 		err(EX_OSERR, "%s", l->path);
-	if (!l->adopted)
-		all[n++] = strcat(strcpy(path, path_is), l->path);
-	if (inherit)
-		all[n++] = number_word(fd, fd_is, l->fd);
-	if (inherit && l->directory != -1)
-		all[n++] = number_word(directory, directory_is, l->directory);
+	size_t n = tell(l, inherit, &w, all);
 	for (size_t i = 0; i < count; i++)
 		if (!is_ours(environ[i]))
 			all[n++] = environ[i];
 	all[n] = NULL;
 	execvpe(command[0], command, all);
+	err(errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE, "%s", command[0]);
 }

@@ -9,11 +9,11 @@
 #include <stdbool.h>
 
 /*
- * Becomes the command; returns, with errno, only if that fails. In its environment ONLYONE_LOCK is
- * the path as given; ONLYONE_FD the number of the inherited descriptor, and ONLYONE_DIRECTORY_FD
- * that of LOCK itself where it is a directory. Unless inherit, the descriptors end at exec and
- * neither number is set.
+ * Becomes the command, or ends the program with a message. In the command's environment
+ * ONLYONE_LOCK is the path as given; ONLYONE_FD the number of the inherited descriptor, and
+ * ONLYONE_DIRECTORY_FD that of LOCK itself where it is a directory. Unless inherit, the descriptors
+ * end at exec and neither number is set.
  */
-void handover_exec(const struct lock *l, bool inherit, char **command);
+_Noreturn void handover_exec(const struct lock *l, bool inherit, char **command);
 
 #endif

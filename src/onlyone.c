@@ -232,7 +232,6 @@ static int run(const struct options *o)
 	if (o->command == NULL)
 		return EXIT_SUCCESS; /* the caller's descriptor keeps the lock */
 	handover_exec(&c.lock, !o->close, o->command);
-	err(errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE, "%s", o->command[0]);
 }
 
 /* Empties the record, but that of a process that lives and has merely closed its lock. */
