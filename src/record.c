@@ -13,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char attribute[] = "user.onlyone";
+/* The second is root's alone (xattr(7)): tmpfs has the first only since Linux 6.6. */
+static const char attribute[] = "user.onlyone", roots_attribute[] = "trusted.onlyone";
 
 enum {
 	PID_HIGHEST = 1 << 22, /* PID_MAX_LIMIT of the kernel's linux/threads.h */
@@ -117,12 +118,21 @@ static bool is_untouched(const struct stat *s, const struct incarnation *i)
 	       later >= -tick && later <= tick && today - then <= 1000 && then - today <= 1000;
 }
 
+static ssize_t get_attribute(int fd, char *text)
+{
+	ssize_t length = fgetxattr(fd, attribute, text, ATTRIBUTE_SIZE);
+
+	if (length == -1 && is_unsupported())
+		length = fgetxattr(fd, roots_attribute, text, ATTRIBUTE_SIZE);
+	return length;
+}
+
 /* The attribute counts only if it speaks of this PID in this boot, PID namespace and place. */
 static int read_attribute(int fd, uint64_t origin, const struct stat *s, struct record *r)
 {
 	char text[ATTRIBUTE_SIZE + 1];
 	struct incarnation i;
-	ssize_t length = fgetxattr(fd, attribute, text, ATTRIBUTE_SIZE);
+	ssize_t length = get_attribute(fd, text);
 
 	if (length == -1)
 		return errno == ENODATA || errno == ERANGE || is_unsupported() ? 0 : -1;
@@ -173,7 +183,11 @@ static int write_attribute(int fd, pid_t pid, uint64_t time, uint64_t origin)
 			*end++ = ' ';
 		end = number_write(end, numbers[i]);
 	}
-	if (fsetxattr(fd, attribute, text, (size_t) (end - text), 0) == 0)
+	size_t length = (size_t) (end - text);
+	int failed = fsetxattr(fd, attribute, text, length, 0);
+	if (failed && is_unsupported())
+		failed = fsetxattr(fd, roots_attribute, text, length, 0);
+	if (!failed)
 		return 1;
 	return is_unsupported() ? 0 : -1;
 }
@@ -181,7 +195,11 @@ static int write_attribute(int fd, pid_t pid, uint64_t time, uint64_t origin)
 /* The record without its incarnation: 0, or -1 with errno. */
 static int remove_attribute(int fd)
 {
-	return fremovexattr(fd, attribute) == 0 || errno == ENODATA || is_unsupported() ? 0 : -1;
+	int failed = fremovexattr(fd, attribute);
+
+	if (failed && is_unsupported())
+		failed = fremovexattr(fd, roots_attribute);
+	return !failed || errno == ENODATA || is_unsupported() ? 0 : -1;
 }
 
 /*

@@ -1,7 +1,8 @@
 /*
  * The record in a lock file: the PID of who locked it, as text, for people and scripts; and in the
  * extended attribute user.onlyone which incarnation of that PID it was, so that a later process
- * that bears the same number is not taken for it.
+ * that bears the same number is not taken for it. Where there are no user attributes, as on tmpfs
+ * before Linux 6.6, root's records have it in trusted.onlyone.
  *
  * The attribute is `PID TIME WRITTEN ORIGIN` in decimal: the PID once more, since content and
  * attribute are written one after the other; CLOCK_BOOTTIME in nanoseconds when it was written,
@@ -37,7 +38,7 @@ struct record {
 	/*
 	 * Since when, in milliseconds of CLOCK_REALTIME, nothing has been done to the file: when the
 	 * record was written into it under this name, in this boot, by root or the caller. 0 where
-	 * that cannot be said, as on every file system without user attributes.
+	 * that cannot be said, as on every file system without attributes.
 	 */
 	uint64_t untouched_since;
 };
@@ -58,7 +59,7 @@ int record_read(int fd, uint64_t origin, struct record *r);
 enum record_written {
 	RECORD_FAILED,  /* errno tells; what was there is back as far as that is possible */
 	RECORD_DATED,   /* with its incarnation */
-	RECORD_UNDATED, /* without: origin is 0, or the file system has no user attributes */
+	RECORD_UNDATED, /* without: origin is 0, or the file system has no attributes for us */
 };
 
 /*

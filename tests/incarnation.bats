@@ -333,6 +333,45 @@ export -f next_pid_is
 	[[ $stderr == "onlyone: lock: no user attributes here: a command that closes its descriptors is not guarded, but with --close" ]]
 }
 
+# As on tmpfs before Linux 6.6: the first of the two attributes is refused.
+without_user_attributes() {
+	need strace
+	need_attributes
+	local call faults=()
+	for call in fgetxattr fsetxattr fremovexattr; do
+		faults+=(-e "inject=$call:error=EOPNOTSUPP:when=1")
+	done
+	mkdir old
+	printf '%s\n' '#!/bin/sh' "exec strace -D -b execve -qq -o old/trace ${faults[*]} '$ONLYONE' \"\$@\"" >old/onlyone
+	chmod +x old/onlyone
+	ONLYONE=$PWD/old/onlyone
+	PATH=$PWD/old:$PATH
+}
+
+@test "where only root has attributes, root's starts are guarded by those" {
+	need_root
+	without_user_attributes
+	desert lock
+	run -0 getfattr -d -m - lock
+	[[ $output == *'trusted.onlyone="'"$HOLDER "* && $output != *user.onlyone* ]]
+	run -75 --separate-stderr onlyone lock touch ran
+	[[ ! -e ran && $stderr == "onlyone: lock: held by PID $HOLDER (bash): it has closed the lock, "* ]]
+	release
+	run -0 --separate-stderr onlyone -v lock true
+	[[ -z $stderr ]]
+	run -0 bash -c 'exec 9>>lock; onlyone --fd 9; onlyone -u --fd 9'
+	[[ -z $(getfattr -d -m - lock) ]]
+}
+
+@test "where only root has attributes, another user's start goes on without" {
+	let_nobody_in
+	chmod 777 .
+	without_user_attributes
+	chmod 777 old
+	run -0 --separate-stderr as_nobody "$ONLYONE" -v lock true
+	[[ $stderr == "onlyone: lock: no user attributes here: "* && -z $(getfattr -d -m - lock) ]]
+}
+
 @test "with user attributes -v has nothing to say about them" {
 	need_attributes
 	run -0 --separate-stderr onlyone -v lock true
