@@ -74,19 +74,22 @@ static void close_descriptors(struct descriptors *d)
 		closedir(d->list);
 }
 
-/* The file of the current descriptor; where that cannot be seen, one of root's without a name. */
-static struct stat file_of(const struct descriptors *d)
+/* The current descriptor's file. */
+static void look_at_file(const struct descriptors *d, struct bearer *b)
 {
 	char path[PROCESS_PATH], name[sizeof "fd/2147483647"];
-	struct stat s;
 
 	stpcpy(stpcpy(name, "fd/"), d->name);
 	process_path(path, d->pid, name);
-	return stat(path, &s) == 0 ? s : (struct stat){ .st_nlink = 0 };
+	if (stat(path, &b->file) == -1)
+		b->file = (struct stat){ .st_nlink = 0 };
+	ssize_t length = readlink(path, b->path, sizeof b->path - 1);
+	b->path[length == -1 ? 0 : length] = '\0';
+	b->pid = d->pid;
 }
 
-/* Whether pid has a descriptor that bears a lock on the target, as far as we may look; its file. */
-static bool bears(pid_t pid, const struct target *t, struct stat *file)
+/* Whether pid has a descriptor that bears a lock on the target, as far as we may look. */
+static bool bears(pid_t pid, const struct target *t, struct bearer *b)
 {
 	struct descriptors d = open_descriptors(pid);
 	bool found = false;
@@ -98,7 +101,7 @@ static bool bears(pid_t pid, const struct target *t, struct stat *file)
 		while (!found && at != NULL && procfs_next_lock(&at, &lock))
 			found = is_target(t, &lock);
 		if (found)
-			*file = file_of(&d);
+			look_at_file(&d, b);
 	}
 	close_descriptors(&d);
 	return found;
@@ -180,7 +183,7 @@ static int search(struct holder *h, const struct target *t)
 		return -1;
 	while (!failed && (entry = readdir(processes)) != NULL) {
 		pid_t pid = (pid_t) strtol(entry->d_name, NULL, 10);
-		if (pid <= 0 || pid == getpid() || !bears(pid, t, &h->file))
+		if (pid <= 0 || pid == getpid() || !bears(pid, t, &h->bearer))
 			continue;
 		failed = add_bearer(h, pid);
 	}
@@ -218,10 +221,10 @@ static int set_target(struct target *t, const struct lock *l)
 
 bool holder_bears(const struct lock *l, pid_t pid)
 {
-	struct stat file;
+	struct bearer b;
 	struct target t;
 
-	return process_numbers_agree() == 1 && set_target(&t, l) == 0 && bears(pid, &t, &file);
+	return process_numbers_agree() == 1 && set_target(&t, l) == 0 && bears(pid, &t, &b);
 }
 
 /* Who holds the lock that is known to be held. A living recorded holder takes no search. */
@@ -237,7 +240,7 @@ static int identify(struct holder *h, const struct lock *l)
 		return 0;
 	if (set_target(&t, l) == -1)
 		return -1;
-	if (recorded && bears(h->record.pid, &t, &h->file))
+	if (recorded && bears(h->record.pid, &t, &h->bearer))
 		return set_recorded(h);
 	if (search(h, &t) == -1)
 		return -1;
@@ -304,11 +307,18 @@ int holder_find(struct holder *h, const struct lock *l, bool held)
 
 /* -- a lock under this name on another file -- */
 
+static bool is_named(const struct bearer *b, const char *name)
+{
+	const char *slash = strrchr(b->path, '/');
+
+	return slash != NULL && strcmp(slash + 1, name) == 0;
+}
+
 /*
  * Two kinds of locks bear our name and do not matter. A directory that was renamed has taken its
- * lock along, with the data; one that was removed has not: the copy that runs in it may well write
- * into its successor, by path. And anybody can work out the mark and lock a file of his own with
- * it, but not one that could ever have stood in our directory. In doubt it matters.
+ * lock along, with the data; one that was removed has not (its file then shows as ` (deleted)`):
+ * the copy that runs in it may well write into its successor, by path. And there are forged ones.
+ * In doubt it matters.
  */
 static bool matters(const struct procfs_lock *lock, const struct lock *l)
 {
@@ -319,7 +329,7 @@ static bool matters(const struct procfs_lock *lock, const struct lock *l)
 	if (search(&h, &t) == -1 || (h.count == 0 && h.keeper == 0))
 		return true;
 	free(h.pids);
-	return !(went && h.file.st_nlink > 0) && lock_admits_file_of(l, h.file.st_uid);
+	return !(went && is_named(&h.bearer, LOCK_IN_DIRECTORY)) && !forged(l, &h.bearer);
 }
 
 static bool bears_name(const struct procfs_lock *lock, const struct lock *l)

@@ -5,12 +5,12 @@
 #ifndef HOLDER_H
 #define HOLDER_H
 
+#include "forged.h"
 #include "lockfile.h"
 #include "record.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/stat.h>
 #include <sys/types.h>
 
 struct holder {
@@ -23,7 +23,7 @@ struct holder {
 		HOLDER_WITHOUT_LOCK, /* the recorded process closed the descriptor, but lives */
 	} kind;
 	bool displaced;       /* on a file that LOCK does not name any more */
-	struct stat file;     /* what one of those who were found has open */
+	struct bearer bearer; /* one of those who were found */
 	struct record record; /* empty where the holder is displaced: that file is gone */
 	pid_t *pids; /* of the first four kinds, ascending as /proc lists them; freed by nobody */
 	size_t count;

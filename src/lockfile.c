@@ -24,8 +24,7 @@
  */
 enum { SAFELY = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY };
 enum { LOWEST = 10, HIGHEST = 63 };
-enum { NFS_MAGIC = 0x6969 };                   /* statfs(2) */
-static const char in_directory[] = ".onlyone"; /* the lock file in a LOCK that is a directory */
+enum { NFS_MAGIC = 0x6969 }; /* statfs(2) */
 
 static _Noreturn void cannot_open(const char *path)
 {
@@ -156,17 +155,17 @@ static void set_mark(struct lock *l, int parent, const char *name)
 /* `LOCK/.onlyone`, for messages. */
 static char *path_inside(const char *directory)
 {
-	char *path = malloc(strlen(directory) + sizeof "/" + sizeof in_directory);
+	char *path = malloc(strlen(directory) + sizeof "/" + sizeof LOCK_IN_DIRECTORY);
 
 	if (path == NULL)
 		err(EX_OSERR, "%s", directory);
-	stpcpy(stpcpy(stpcpy(path, directory), "/"), in_directory);
+	stpcpy(stpcpy(stpcpy(path, directory), "/"), LOCK_IN_DIRECTORY);
 	return path;
 }
 
 static void open_locked_file(struct lock *l, const struct lock_wish *w)
 {
-	const char *name = in_directory;
+	const char *name = LOCK_IN_DIRECTORY;
 
 	if (l->directory != -1)
 		l->inside = path_inside(l->path);
@@ -341,7 +340,7 @@ static bool is_current(const struct lock *l)
 	if (l->directory == -1)
 		return same_file(AT_FDCWD, l->path, l->fd, l->path);
 	return same_file(AT_FDCWD, l->path, l->directory, l->path) &&
-	       same_file(l->directory, in_directory, l->fd, l->inside);
+	       same_file(l->directory, LOCK_IN_DIRECTORY, l->fd, l->inside);
 }
 
 static int64_t milliseconds(const struct timespec *t)
@@ -374,15 +373,6 @@ bool lock_in_place_since(const struct lock *l, uint64_t moment)
 		strcpy(up + end, "/..");
 	}
 	return unchanged && is_root;
-}
-
-bool lock_admits_file_of(const struct lock *l, uid_t owner)
-{
-	struct stat s;
-
-	if (owner == 0 || owner == geteuid() || l->parent == -1 || fstat(l->parent, &s) == -1)
-		return true;
-	return s.st_uid == owner || (s.st_mode & (S_IWGRP | S_IWOTH)) != 0;
 }
 
 static bool is_directory(const char *path)
@@ -550,7 +540,7 @@ int lock_give_back(const struct lock *l)
 
 void lock_open_to_ask(struct lock *l, const char *path)
 {
-	const char *name = in_directory;
+	const char *name = LOCK_IN_DIRECTORY;
 	struct stat s;
 	struct statfs fs;
 

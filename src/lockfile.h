@@ -12,6 +12,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* The lock file in a LOCK that is a directory. */
+#define LOCK_IN_DIRECTORY ".onlyone"
+
 struct lock {
 	const char *path; /* as the user gave it; for an adopted descriptor, what to call it */
 	int fd;           /* bears the locks; -1 while not open */
@@ -46,9 +49,6 @@ enum lock_outcome lock_acquire(struct lock *l, const char *path, const struct lo
  * no moment), so that nobody can have locked another file under this name. False in doubt.
  */
 bool lock_in_place_since(const struct lock *l, uint64_t moment);
-
-/* Whether a file of that owner can have been made in the directory of LOCK. True in doubt. */
-bool lock_admits_file_of(const struct lock *l, uid_t owner);
 
 /* The same for a descriptor that the caller of the program opened, which stays where it is. */
 enum lock_outcome lock_adopt(struct lock *l, int fd, const struct lock_wish *w);

@@ -117,6 +117,17 @@ refused() {
 	run -0 onlyone data true
 }
 
+@test "the directory removed and made again is refused, also where a backup has linked its files" {
+	mkdir data
+	hold data
+	cp -al data backup
+	rm -r data
+	mkdir data
+	refused data
+	release
+	run -0 onlyone data true
+}
+
 @test "the directory emptied, renamed away and made again is refused while the copy runs" {
 	mkdir data
 	hold data

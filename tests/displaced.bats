@@ -226,6 +226,32 @@ guarded_until_released() {
 	run -0 as_nobody "$ONLYONE" open/lock true
 }
 
+# In directories where that user may make no files: root gave him the lock file, or made them anew.
+@test "the holder is another user's, and locked what root has given to it: refused all the same" {
+	let_nobody_in
+	local lock
+	mkdir -m 755 given
+	install -m 600 -o 65534 /dev/null given/lock
+	install -d -o 65534 removed renamed data
+	for lock in given/lock removed/lock renamed/lock data; do
+		mkfifo -m 666 ready release
+		as_nobody "$ONLYONE" "$lock" sh -c 'echo >ready; read -r _ <release' 3>&- &
+		read -t 20 -r _ <>ready
+		case $lock in
+		given/lock) rm given/lock ;;
+		removed/lock) rm -r removed && mkdir removed ;;
+		renamed/lock) chown 0 renamed && mv renamed moved && mkdir renamed ;;
+		data) rm -r data && mkdir data ;;
+		esac
+		run -75 onlyone "$lock" touch ran
+		[[ $output == *"the file that it locked was removed or replaced" && ! -e ran ]]
+		echo >release
+		wait "$!"
+		run -0 onlyone "$lock" true
+		rm ready release
+	done
+}
+
 @test "the holder is in another PID namespace: refused all the same, both ways" {
 	need_root
 	hold lock
@@ -420,6 +446,18 @@ guarded_until_released() {
 	as_nobody ./pretend "$end" 3>&- &
 	: <ready
 	grep -q " OFDLCK .* 0 $end\$" /proc/locks
+	run -0 onlyone run/lock true
+
+	# nor where the file was removed with its directory
+	rm -r open
+	run -0 onlyone run/lock true
+
+	# nor with mounts of his own, where it stands at the very place
+	install -d -m 777 open
+	as_nobody unshare --user --map-root-user --mount sh -c 'mount --bind open run && cd run &&
+		ln -s . open && ln -s ../ready . && exec ../pretend "$0"' "$end" 3>&- &
+	: <ready
+	[[ $(readlink /proc/[0-9]*/fd/*) == *"$PWD/run/his"* ]]
 	run -0 onlyone run/lock true
 }
 

@@ -1,0 +1,78 @@
+#include "forged.h"
+
+#include "descriptor.h"
+#include "process.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { OTHERS_WRITE = S_IWGRP | S_IWOTH };
+
+/* In doubt he may. */
+static bool may_put_files(uid_t owner, const struct lock *l)
+{
+	struct stat s;
+
+	if (owner == 0 || owner == geteuid() || l->parent == -1 || fstat(l->parent, &s) == -1)
+		return true;
+	return s.st_uid == owner || (s.st_mode & OTHERS_WRITE) != 0;
+}
+
+/* A user namespace of his own lets him mount what he likes, and so have any path. */
+static bool has_our_user_namespace(pid_t pid)
+{
+	char path[PROCESS_PATH], his[64], ours[64]; /* user:[4026531837] */
+
+	process_path(path, pid, "ns/user");
+	ssize_t length = readlink(path, his, sizeof his);
+	ssize_t our_length = readlink("/proc/self/ns/user", ours, sizeof ours);
+	return length == -1 || (length == our_length && memcmp(his, ours, (size_t) length) == 0);
+}
+
+static bool stood_in(const char *path, const struct lock *l)
+{
+	char link[DESCRIPTOR_PATH], parent[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+
+	descriptor_path(link, "fd", l->parent);
+	ssize_t length = readlink(link, parent, sizeof parent);
+	if (length == -1 || slash == NULL)
+		return true;
+	if (length == 1)
+		length = 0; /* the root */
+	return slash - path == length && memcmp(path, parent, (size_t) length) == 0;
+}
+
+/*
+ * From the root down: below the first directory that he may write to anything can be his, links
+ * too. In a sticky one (/tmp) that is only what does not belong to others.
+ */
+static bool may_have_made(uid_t owner, const char *path)
+{
+	char above[PATH_MAX] = "/";
+	bool writable = false;
+	struct stat s;
+
+	for (const char *slash = path; slash != NULL; slash = strchr(slash + 1, '/')) {
+		memcpy(above + 1, path + 1, slash == path ? 0 : (size_t) (slash - path) - 1);
+		above[slash == path ? 1 : slash - path] = '\0';
+		if (lstat(above, &s) == -1)
+			return errno == ENOENT && writable;
+		writable = s.st_uid == owner || (s.st_mode & OTHERS_WRITE) != 0;
+		if (s.st_uid == owner || (writable && !(s.st_mode & S_ISVTX)))
+			return true;
+	}
+	return writable;
+}
+
+bool forged(const struct lock *l, const struct bearer *b)
+{
+	uid_t owner = b->file.st_uid;
+
+	if (may_put_files(owner, l))
+		return false;
+	if (!S_ISREG(b->file.st_mode) || !has_our_user_namespace(b->pid))
+		return true;
+	return *b->path == '/' && !stood_in(b->path, l) && may_have_made(owner, b->path);
+}
