@@ -448,7 +448,7 @@ static int path_of(int fd, char *path)
 
 /*
  * `9>>FILE` opens for writing and appending only: it cannot be read, and pwrite(2) on it appends
- * whatever the offset. So the record has a descriptor of its own, on the same file.
+ * whatever the offset. So the record has a descriptor of its own, on the same file. -1 with errno.
  */
 static int reopen(const struct lock *l, int access)
 {
@@ -456,9 +456,7 @@ static int reopen(const struct lock *l, int access)
 
 	descriptor_path(link, "fd", l->fd);
 	int fd = open(link, access | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd == -1)
-		cannot_open(l->path);
-	return raise_descriptor(fd, l->path);
+	return fd == -1 ? -1 : raise_descriptor(fd, l->path);
 }
 
 /* Whether the descriptor can bear a lock: status and message otherwise. */
@@ -498,7 +496,25 @@ static void set_mark_of_descriptor(struct lock *l)
 	close(parent);
 }
 
-static void adopt(struct lock *l, int fd, bool shared, struct stat *s)
+/* What the descriptor bears already. Without /proc it counts as nothing. */
+static void remember(struct lock *l)
+{
+	char path[DESCRIPTOR_PATH], text[1024];
+	struct procfs_lock lock;
+
+	l->before[FCNTL] = l->before[FLOCK] = F_UNLCK;
+	descriptor_path(path, "fdinfo", l->fd);
+	if (procfs_peek(path, text, sizeof text) == -1)
+		return;
+	const char *at = strstr(text, "\nlock:");
+	while (at != NULL && procfs_next_lock(&at, &lock))
+		if (lock.family != PROCFS_POSIX)
+			l->before[lock.family == PROCFS_OFD ? FCNTL : FLOCK] = lock.exclusive
+										       ? F_WRLCK
+										       : F_RDLCK;
+}
+
+static void adopt(struct lock *l, int fd)
 {
 	char *name = malloc(sizeof "descriptor " + NUMBER_SIZE); /* lives as long as the lock */
 
@@ -508,23 +524,52 @@ static void adopt(struct lock *l, int fd, bool shared, struct stat *s)
 	*l = unopened(name);
 	l->fd = fd;
 	l->adopted = true;
-	l->shared = shared;
-	check_descriptor(l, s);
+	remember(l);
 }
 
 enum lock_outcome lock_adopt(struct lock *l, int fd, const struct lock_wish *w)
 {
 	struct stat s;
 
-	adopt(l, fd, w->shared, &s);
+	adopt(l, fd);
+	l->shared = w->shared;
+	check_descriptor(l, &s);
 	l->content = reopen(l, w->shared ? O_RDONLY : O_RDWR);
+	if (l->content == -1)
+		cannot_open(l->path);
 	set_mark_of_descriptor(l);
 	look_at_file_system(l, w->force);
 	enum taking t = take_file(l, &w->limit);
 	/* It cannot be opened anew here, it is the caller's. */
-	if (t == REPLACED || fstat(fd, &s) == -1 || s.st_nlink == 0)
+	if (t == REPLACED || fstat(fd, &s) == -1 || s.st_nlink == 0) {
+		lock_restore(l);
 		errx(EX_OSERR, "%s: its file was removed; open it again", l->path);
+	}
 	return t == HELD ? LOCK_HELD : LOCK_TAKEN;
+}
+
+bool lock_adopt_to_unlock(struct lock *l, int fd)
+{
+	const struct limit now = limit_none();
+	int flags = fcntl(fd, F_GETFL);
+	struct stat s;
+	struct statfs fs;
+
+	adopt(l, fd);
+	if (flags == -1 || flags & O_PATH)
+		errx(EX_USAGE, "%s: is not open", l->path);
+	if (fstat(fd, &s) == -1 || fstatfs(fd, &fs) == -1)
+		err(EX_OSERR, "%s", l->path);
+	if (!S_ISREG(s.st_mode))
+		refuse_foreign(l->path, &s);
+	l->network = fs.f_type == NFS_MAGIC;
+	if ((flags & O_ACCMODE) == O_RDONLY || s.st_nlink == 0 || s.st_size > RECORD_SIZE)
+		return false;
+	l->content = reopen(l, O_RDWR);
+	if (l->content == -1)
+		return false;
+	set_mark_of_descriptor(l);
+	return take_file(l, &now) == TAKEN;
 }
 
 int lock_give_back(const struct lock *l)
@@ -534,6 +579,23 @@ int lock_give_back(const struct lock *l)
 	if (!l->network && flock(l->fd, LOCK_UN) == -1)
 		return -1;
 	return fcntl(l->fd, F_OFD_SETLK, &range);
+}
+
+void lock_restore(const struct lock *l)
+{
+	const int flocks[] = { [F_RDLCK] = LOCK_SH, [F_WRLCK] = LOCK_EX, [F_UNLCK] = LOCK_UN };
+	struct flock range = {
+		.l_type = l->before[FCNTL],
+		.l_whence = SEEK_SET,
+		.l_len = l->before[FCNTL] == F_UNLCK ? 0 : (off_t) l->mark + 1,
+	};
+	int saved = errno;
+
+	if (l->adopted && !l->network)
+		flock(l->fd, flocks[l->before[FLOCK]] | LOCK_NB);
+	if (l->adopted)
+		fcntl(l->fd, F_OFD_SETLK, &range);
+	errno = saved;
 }
 
 /* -- questions -- */

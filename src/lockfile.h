@@ -23,6 +23,7 @@ struct lock {
 	int parent;       /* what the file stands in: directory, or the one above LOCK, or -1 */
 	char *inside;     /* the path of .onlyone in LOCK where that is a directory; else NULL */
 	bool adopted;     /* fd is the caller's, and stays open */
+	short before[2];  /* what that bore already, of fcntl(2) and of flock(2): F_UNLCK, ... */
 	bool shared;
 	bool network;  /* on NFS, where flock(2) is an fcntl lock of the same bytes */
 	uint64_t mark; /* mark.h: the last byte of the fcntl lock */
@@ -53,8 +54,21 @@ bool lock_in_place_since(const struct lock *l, uint64_t moment);
 /* The same for a descriptor that the caller of the program opened, which stays where it is. */
 enum lock_outcome lock_adopt(struct lock *l, int fd, const struct lock_wish *w);
 
+/*
+ * To unlock fd: ends the program only where that is no descriptor of a file. Whether it has the
+ * lock alone, and the record can be written.
+ */
+bool lock_adopt_to_unlock(struct lock *l, int fd);
+
 /* Unlocks and leaves the descriptor open. -1 with errno. */
 int lock_give_back(const struct lock *l);
+
+/*
+ * Where the caller's descriptor does not get the lock, or not what belongs to it, it shall have
+ * what it had before: nothing, or a lock of the caller's own. Nothing to be done for other locks.
+ * Keeps errno.
+ */
+void lock_restore(const struct lock *l);
 
 /* What to call the file that fd is open on: LOCK, or .onlyone in it. */
 const char *lock_file_name(const struct lock *l);

@@ -43,8 +43,7 @@ static void tell(const struct options *o, const struct lock *l, const char *what
 /* Says who holds the lock, unless -q, and ends with the status for that. */
 static _Noreturn void refuse(const struct options *o, const struct lock *l, const struct holder *h)
 {
-	if (l->adopted)
-		lock_give_back(l); /* what we got of it the caller shall not have either */
+	lock_restore(l);
 	if (!o->quiet)
 		warnx("%s: %s%s", l->path, holder_describe(h, false),
 			h->kind == HOLDER_WITHOUT_LOCK ? "; --force starts all the same" : "");
@@ -57,7 +56,7 @@ static struct holder find_holder(struct lock *l)
 	struct holder h;
 
 	if (l->adopted) {
-		lock_give_back(l); /* it may have got one of the two locks */
+		lock_restore(l); /* it may have got one of the two locks */
 	} else {
 		lock_close(l);
 		lock_open_to_ask(l, l->path);
@@ -175,9 +174,6 @@ static uint64_t read_record(const struct lock *l, struct record *r)
 		err(EX_OSERR, "%s: it cannot be told which process the record names", l->path);
 	if (record_read(l->content, origin, r) == -1)
 		err(EX_IOERR, "%s", l->path);
-	if (r->kind == RECORD_FOREIGN)
-		errx(EX_DATAERR, "%s: holds something that is no lock record, left alone",
-			lock_file_name(l));
 	return origin;
 }
 
@@ -192,6 +188,11 @@ static struct claim claim(const struct options *o)
 		else
 			take_lock(o, &c.lock);
 		c.origin = read_record(&c.lock, &c.found);
+		if (c.found.kind == RECORD_FOREIGN) {
+			lock_restore(&c.lock);
+			errx(EX_DATAERR, "%s: holds something that is no lock record, left alone",
+				lock_file_name(&c.lock));
+		}
 		/* Before the wait below, and again after it: the file may be replaced meanwhile. */
 		if (!lock_in_place_since(&c.lock, c.found.untouched_since) &&
 			outlasts_displaced(o, &c.lock))
@@ -211,6 +212,7 @@ static void write_record(const struct options *o, const struct claim *c)
 	switch (record_write(c->lock.content, for_caller ? getppid() : getpid(),
 		for_caller ? 0 : c->origin, &c->found)) {
 	case RECORD_FAILED:
+		lock_restore(&c->lock);
 		err(EX_IOERR, "%s: the PID could not be written", c->lock.path);
 	case RECORD_DATED:
 		break;
@@ -241,19 +243,16 @@ static void clear_record(const struct lock *l)
 
 	read_record(l, &r);
 	bool ours = record_life(&r) == LIFE_ENDED || holder_bears(l, r.pid);
-	if (ours && record_clear(l->content) == -1)
+	if (ours && r.kind != RECORD_FOREIGN && record_clear(l->content) == -1)
 		err(EX_IOERR, "%s: the record could not be cleared", l->path);
 }
 
 static int unlock(const struct options *o)
 {
-	struct options now = *o;
 	struct lock l;
 
 	/* Only who has the lock, or could have it, may empty the record. */
-	int flags = fcntl(o->fd, F_GETFL);
-	now.shared = o->shared || (flags != -1 && (flags & O_ACCMODE) == O_RDONLY);
-	if (try_lock(&now, &l, limit_none()) == LOCK_TAKEN && !l.shared)
+	if (lock_adopt_to_unlock(&l, o->fd) && !o->shared)
 		clear_record(&l);
 	if (lock_give_back(&l) == -1)
 		err(EX_OSERR, "%s", l.path);

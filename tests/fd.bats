@@ -345,12 +345,76 @@ refused() {
 	run -65 onlyone -u --fd 9 9>/dev/null
 }
 
-@test "-u leaves a file alone that holds something else" {
+# locks_of N: what the shell's descriptor bears, a line each.
+locks_of() {
+	sed -n 's/^lock:.* \(OFDLCK\|FLOCK\) .*\(READ\|WRITE\).*/\1 \2/p' "/proc/$$/fdinfo/$1" | sort
+}
+
+BOTH=$'FLOCK WRITE\nOFDLCK WRITE'
+
+@test "-u leaves a file alone that holds something else, and unlocks it" {
 	for content in 'port = 80, host = example' abc; do
 		echo "$content" >foreign
-		run -65 onlyone -u --fd 9 9>>foreign
-		[[ $(cat foreign) == "$content" ]]
+		exec 9>>foreign
+		flock 9
+		run -0 onlyone -u --fd 9
+		[[ $(cat foreign) == "$content" && -z $(locks_of 9) ]]
 	done
+	exec 9>&-
+}
+
+@test "-u unlocks a file that was removed, and one that cannot be opened any more" {
+	exec 9>>lock
+	onlyone --fd 9
+	rm lock
+	run -0 onlyone -u --fd 9
+	[[ -z $(locks_of 9) ]]
+	exec 9>&-
+
+	let_nobody_in
+	exec 9>>lock
+	onlyone --fd 9
+	run -0 as_nobody "$ONLYONE" -u --fd 9
+	[[ -z $(locks_of 9) && -s lock ]]
+	exec 9>&-
+}
+
+@test "who is refused keeps the lock that its descriptor had" {
+	need_attributes
+	exec 9<>lock
+	onlyone --fd 9
+	[[ $(locks_of 9) == "$BOTH" ]]
+	mkfifo ready release
+	"$ONLYONE" --fd 9 bash -c 'exec 9>&-; echo >ready; read -r _ <release' 3>&- &
+	read -t 20 -r _ <>ready
+	run -75 onlyone --fd 9 touch ran
+	[[ ! -e ran && $(locks_of 9) == "$BOTH" ]]
+	echo >release
+	wait "$!"
+	exec 9>&-
+
+	hold -s shared
+	exec 9<>shared
+	onlyone -s --fd 9
+	run -75 onlyone -x --fd 9
+	[[ $(locks_of 9) == $'FLOCK READ\nOFDLCK READ' ]]
+	exec 9>&-
+	release
+}
+
+@test "who fails gets no lock" {
+	need prlimit
+	echo abc >foreign
+	exec 9>>foreign
+	run -65 onlyone --fd 9
+	[[ -z $(locks_of 9) ]]
+	exec 9>>lock
+	run -74 prlimit --fsize=0 onlyone --fd 9
+	[[ -z $(locks_of 9) ]]
+	rm lock
+	run -71 onlyone --fd 9
+	[[ -z $(locks_of 9) ]]
+	exec 9>&-
 }
 
 @test "a question takes the path" {
