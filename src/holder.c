@@ -257,7 +257,7 @@ static int read_record(struct holder *h, const struct lock *l)
 	if (l->content == -1)
 		return 0;
 	uint64_t origin;
-	if (record_origin(mark_directory(l->mark), &origin) == -1)
+	if (record_origin(l->mark, &origin) == -1)
 		return -1;
 	return record_read(l->content, origin, &h->record);
 }

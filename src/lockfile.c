@@ -112,6 +112,7 @@ static int open_file(int parent, const char *name, const char *path, const struc
 		int fd = exists ? openat(parent, name, SAFELY | (w->shared ? O_RDONLY : O_RDWR))
 				: openat(parent, name, SAFELY | O_RDWR | O_CREAT | O_EXCL, w->mode);
 		if (fd != -1) {
+			fd = raise_descriptor(fd, path); /* before any message, see there */
 			if (fstat(fd, &s) == -1)
 				err(EX_OSERR, "%s", path);
 			refuse_foreign(path, &s); /* what came under the name since we looked */
@@ -173,8 +174,7 @@ static void open_locked_file(struct lock *l, const struct lock_wish *w)
 	if (l->parent == -1)
 		cannot_open(l->path);
 	set_mark(l, l->parent, name);
-	int fd = open_file(l->parent, name, lock_file_name(l), w);
-	l->fd = l->content = raise_descriptor(fd, lock_file_name(l));
+	l->fd = l->content = open_file(l->parent, name, lock_file_name(l), w);
 }
 
 /* -- locking -- */
@@ -276,11 +276,31 @@ static int find_mount(int fd, struct procfs_mount *m, uint64_t *inode)
 	return found;
 }
 
+/* What fd bears is listed under the same numbers everywhere. */
+static bool identify_by_lock(int fd, struct procfs_lock *where)
+{
+	char path[DESCRIPTOR_PATH], text[1024];
+	struct procfs_lock lock;
+
+	descriptor_path(path, "fdinfo", fd);
+	if (procfs_peek(path, text, sizeof text) == -1)
+		return false;
+	const char *at = strstr(text, "\nlock:");
+	if (at == NULL || !procfs_next_lock(&at, &lock))
+		return false;
+	*where = (struct procfs_lock){
+		.major = lock.major, .minor = lock.minor, .inode = lock.inode
+	};
+	return true;
+}
+
 int lock_identify(int fd, struct procfs_lock *where)
 {
 	struct procfs_mount mount;
 	struct stat s;
 
+	if (identify_by_lock(fd, where))
+		return 0;
 	if (fstat(fd, &s) == -1)
 		return -1;
 	*where = (struct procfs_lock){

@@ -24,6 +24,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -32,6 +33,8 @@ struct claim {
 	struct lock lock;
 	uint64_t origin;
 	struct record found;
+	bool waited; /* as -v has told */
+	struct timespec since;
 };
 
 static void tell(const struct options *o, const struct lock *l, const char *what)
@@ -88,27 +91,43 @@ static void take_lock(const struct options *o, struct lock *l)
 	}
 }
 
-/* As take_lock, and says who is waited for and how long that took. */
-static void take_lock_aloud(const struct options *o, struct lock *l)
+static void tell_waiting(const struct options *o, struct claim *c, const struct holder *h)
 {
-	struct timespec begin, end;
-
-	if (try_lock(o, l, limit_none()) == LOCK_TAKEN)
+	if (!o->verbose || limit_reached(&o->limit))
 		return;
-	struct holder h = find_holder(l);
-	warnx("%s: waiting: %s", l->path, holder_describe(&h, false));
-	lock_close(l);
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	take_lock(o, l);
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	double seconds = difftime(end.tv_sec, begin.tv_sec) +
-			 (double) (end.tv_nsec - begin.tv_nsec) / 1e9;
-	warnx("%s: waited %.3f s", l->path, seconds);
+	warnx("%s: waiting: %s", c->lock.path, holder_describe(h, false));
+	if (!c->waited)
+		clock_gettime(CLOCK_MONOTONIC, &c->since);
+	c->waited = true;
+}
+
+static void tell_waited(const struct claim *c)
+{
+	struct timespec now;
+
+	if (!c->waited)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	double seconds = difftime(now.tv_sec, c->since.tv_sec) +
+			 (double) (now.tv_nsec - c->since.tv_nsec) / 1e9;
+	warnx("%s: waited %.3f s", c->lock.path, seconds);
+}
+
+/* As take_lock, and says who is waited for. */
+static void take_lock_aloud(const struct options *o, struct claim *c)
+{
+	if (try_lock(o, &c->lock, limit_none()) == LOCK_TAKEN)
+		return;
+	struct holder h = find_holder(&c->lock);
+	tell_waiting(o, c, &h);
+	lock_close(&c->lock);
+	take_lock(o, &c->lock);
 }
 
 /* The lock is ours, but a copy runs that lost it: true once it has ended within the limit. */
-static bool outlasts_displaced(const struct options *o, const struct lock *l)
+static bool outlasts_displaced(const struct options *o, struct claim *c)
 {
+	const struct lock *l = &c->lock;
 	struct holder h;
 	int found = holder_find_displaced(&h, l);
 
@@ -122,6 +141,8 @@ static bool outlasts_displaced(const struct options *o, const struct lock *l)
 	 * It may be a start like us whose file was replaced, and which waits for us in turn: give our
 	 * lock back and look again every second. What that one opens next is what LOCK names now.
 	 */
+	if (!c->waited)
+		tell_waiting(o, c, &h);
 	struct limit second = limit_within(&o->limit, (struct timespec){ .tv_sec = 1 });
 	int ended = holder_wait(&h, &second);
 	if (ended == -1 || (ended == 0 && limit_reached(&o->limit)))
@@ -140,7 +161,19 @@ static bool is_of_the_holder(const struct options *o, const struct claim *c)
 	return holder_bears(&c->lock, c->found.pid);
 }
 
-static bool outlasts_recorded(const struct options *o, const struct claim *c)
+/* Who ends gives the lock back a moment before it is gone: that is nothing to tell of. */
+static int wait_for_recorded(const struct options *o, struct claim *c, const struct holder *h)
+{
+	struct limit moment = limit_within(&o->limit, (struct timespec){ .tv_nsec = 100000000 });
+	int ended = record_wait(&c->found, &moment);
+
+	if (ended != 0 || limit_reached(&o->limit))
+		return ended;
+	tell_waiting(o, c, h);
+	return record_wait(&c->found, &o->limit);
+}
+
+static bool outlasts_recorded(const struct options *o, struct claim *c)
 {
 	struct holder h = { .kind = HOLDER_WITHOUT_LOCK, .record = c->found };
 	pid_t pid = c->found.pid;
@@ -155,7 +188,7 @@ static bool outlasts_recorded(const struct options *o, const struct claim *c)
 	}
 	h.pids = &pid;
 	h.count = 1;
-	switch (record_wait(&c->found, &o->limit)) {
+	switch (wait_for_recorded(o, c, &h)) {
 	case 1:
 		return true;
 	case 0:
@@ -170,7 +203,7 @@ static uint64_t read_record(const struct lock *l, struct record *r)
 {
 	uint64_t origin;
 
-	if (record_origin(mark_directory(l->mark), &origin) == -1)
+	if (record_origin(l->mark, &origin) == -1)
 		err(EX_OSERR, "%s: it cannot be told which process the record names", l->path);
 	if (record_read(l->content, origin, r) == -1)
 		err(EX_IOERR, "%s", l->path);
@@ -180,11 +213,11 @@ static uint64_t read_record(const struct lock *l, struct record *r)
 /* Returns with a lock that nothing speaks against. */
 static struct claim claim(const struct options *o)
 {
-	struct claim c;
+	struct claim c = { .waited = false };
 
 	for (;; lock_close(&c.lock)) {
 		if (o->verbose && !limit_reached(&o->limit))
-			take_lock_aloud(o, &c.lock);
+			take_lock_aloud(o, &c);
 		else
 			take_lock(o, &c.lock);
 		c.origin = read_record(&c.lock, &c.found);
@@ -195,33 +228,41 @@ static struct claim claim(const struct options *o)
 		}
 		/* Before the wait below, and again after it: the file may be replaced meanwhile. */
 		if (!lock_in_place_since(&c.lock, c.found.untouched_since) &&
-			outlasts_displaced(o, &c.lock))
+			outlasts_displaced(o, &c))
 			continue;
-		if (!outlasts_recorded(o, &c))
+		if (!outlasts_recorded(o, &c)) {
+			tell_waited(&c);
 			return c;
+		}
 	}
+}
+
+static void tell_unguarded(const struct options *o, const struct claim *c)
+{
+	const char *missing = c->origin == 0 ? "/proc" : "user attributes";
+	const char *guarded = o->close ? "by the keeper alone" : "only with --close";
+
+	if (o->verbose)
+		warnx("%s: no %s here: a command that closes its descriptors is guarded %s",
+			c->lock.path, missing, guarded);
 }
 
 /* The caller of --fd alone may close its descriptor on purpose: no incarnation, no safeguard. */
 static void write_record(const struct options *o, const struct claim *c)
 {
 	bool for_caller = o->command == NULL;
+	pid_t pid = for_caller ? getppid() : getpid(); /* 0 for one of another PID namespace */
 
 	if (o->shared)
 		return;
-	switch (record_write(c->lock.content, for_caller ? getppid() : getpid(),
-		for_caller ? 0 : c->origin, &c->found)) {
-	case RECORD_FAILED:
+	enum record_written written = record_write(
+		c->lock.content, pid, for_caller ? 0 : c->origin, &c->found);
+	if (written == RECORD_FAILED) {
 		lock_restore(&c->lock);
 		err(EX_IOERR, "%s: the PID could not be written", c->lock.path);
-	case RECORD_DATED:
-		break;
-	case RECORD_UNDATED:
-		if (!for_caller)
-			tell(o, &c->lock,
-				"no user attributes here: a command that closes its descriptors is "
-				"not guarded, but with --close");
 	}
+	if (written == RECORD_UNDATED && !for_caller)
+		tell_unguarded(o, c);
 }
 
 static int run(const struct options *o)
@@ -261,8 +302,11 @@ static int unlock(const struct options *o)
 
 int main(int argc, char **argv)
 {
+	static char line[BUFSIZ];
 	struct options o;
 
+	/* A message goes out in one piece: a log may be shared with others. */
+	setvbuf(stderr, line, _IOLBF, sizeof line);
 	options_read(&o, argc, argv);
 	switch (o.job) {
 	case JOB_RUN:

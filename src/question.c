@@ -48,20 +48,19 @@ int question_pid(const char *path)
 	return answer(&h);
 }
 
-/* 1 when h has given the lock back, 0 when the limit was reached first, -1 with errno. */
-static int wait_for(const struct holder *h, const char *path, const struct limit *limit)
+/* 1 when it is time to look again, 0 when the limit was reached first, -1 with errno. */
+static int wait_for(const struct holder *h, const struct limit *limit)
 {
-	const struct lock_wish wish = { .mode = 0600, .limit = *limit };
-	struct lock l;
 	int ended = holder_wait(h, limit);
 
-	if (ended != -1 || errno != ESRCH || h->displaced)
+	if (ended != -1 || errno != ESRCH)
 		return ended;
-	/* Whom we cannot see we cannot wait for, but for the lock itself, which takes it a moment.
+	/* Whom we cannot see we cannot wait for, and a question takes no lock, not even for a moment.
 	 */
-	ended = lock_acquire(&l, path, &wish) == LOCK_TAKEN;
-	lock_close(&l);
-	return ended;
+	struct limit second = limit_within(limit, (struct timespec){ .tv_sec = 1 });
+	if (limit_wait_readable(&second, -1) == -1)
+		return -1;
+	return !limit_reached(limit);
 }
 
 static bool becomes_free(struct holder *h, const char *path, const struct limit *limit)
@@ -72,7 +71,7 @@ static bool becomes_free(struct holder *h, const char *path, const struct limit 
 		lock_close(&l);
 		if (h->kind == HOLDER_NONE)
 			return true;
-		if (wait_for(h, path, limit) != 1)
+		if (wait_for(h, limit) != 1)
 			return false;
 	}
 }

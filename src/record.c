@@ -2,6 +2,7 @@
 
 #include "descriptor.h"
 #include "hash.h"
+#include "mark.h"
 #include "number.h"
 #include "process.h"
 
@@ -42,10 +43,25 @@ bool record_is_trusted(const struct stat *s)
 	       (s->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-int record_origin(uint64_t place, uint64_t *origin)
+/* Where the kernel has no such namespaces (time: since Linux 5.6) there is but one. -1 with errno. */
+static int hash_namespace(uint64_t *h, const char *link)
 {
-	char boot[36 + 1];  /* a UUID; its newline would take another read */
 	char namespace[64]; /* pid:[4026531836] */
+	ssize_t length = readlink(link, namespace, sizeof namespace);
+
+	if (length == -1)
+		return errno == ENOENT ? 0 : -1;
+	*h = hash_bytes(*h, namespace, (size_t) length);
+	return 0;
+}
+
+/* One half says whose the PID is, the other in addition by which path the file was found. */
+static const uint64_t half = UINT32_MAX;
+
+int record_origin(uint64_t mark, uint64_t *origin)
+{
+	char boot[36 + 1]; /* a UUID; its newline would take another read */
+	const uint64_t directory = mark_directory(mark);
 
 	*origin = 0;
 	int agree = process_numbers_agree();
@@ -54,13 +70,15 @@ int record_origin(uint64_t place, uint64_t *origin)
 	ssize_t boot_length = procfs_peek("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
 	if (boot_length == -1)
 		return errno == ENOENT ? 0 : -1;
-	ssize_t namespace_length = readlink("/proc/self/ns/pid", namespace, sizeof namespace);
-	if (namespace_length == -1)
-		return errno == ENOENT ? 0 : -1;
 	uint64_t h = hash_bytes(HASH_START, boot, (size_t) boot_length);
-	h = hash_bytes(h, namespace, (size_t) namespace_length);
-	h = hash_bytes(h, &place, sizeof place);
-	*origin = h != 0 ? h : 1;
+	if (hash_namespace(&h, "/proc/self/ns/pid") == -1 ||
+		hash_namespace(&h, "/proc/self/ns/time") == -1)
+		return -1;
+	h = hash_bytes(h, &directory, sizeof directory);
+	uint64_t of_path = hash_bytes(h, &mark, sizeof mark);
+	*origin = (of_path & ~half) | (h & half);
+	if (*origin == 0)
+		*origin = 1;
 	return 0;
 }
 
@@ -139,11 +157,11 @@ static int read_attribute(int fd, uint64_t origin, const struct stat *s, struct 
 	text[length] = '\0';
 	if (parse_attribute(text, &i) == -1 || i.pid != (uint64_t) r->pid)
 		return 0;
-	r->strange = origin == 0 || i.origin != origin;
+	r->strange = origin == 0 || ((i.origin ^ origin) & half) != 0;
 	if (r->strange)
 		return 0;
 	r->locked_at = i.time;
-	if (record_is_trusted(s) && is_untouched(s, &i))
+	if (i.origin == origin && record_is_trusted(s) && is_untouched(s, &i))
 		r->untouched_since = i.written;
 	return 0;
 }
@@ -160,7 +178,8 @@ int record_read(int fd, uint64_t origin, struct record *r)
 	text[length] = '\0';
 	r->length = (size_t) length;
 	parse_content(text, r);
-	if (length > RECORD_SIZE)
+	/* What has content but no size is the kernel's: a setting in /proc/sys, say. */
+	if (length > RECORD_SIZE || (length > 0 && s.st_size == 0))
 		r->kind = RECORD_FOREIGN;
 	if (r->kind != RECORD_PID)
 		return 0;
@@ -237,7 +256,8 @@ static enum record_written write_both(int fd, pid_t pid, uint64_t origin)
 		dated = write_attribute(fd, pid, now(CLOCK_BOOTTIME, 1000000000), origin);
 	else if (remove_attribute(fd) == -1)
 		dated = -1;
-	if (dated == -1 || write_content(fd, text, (size_t) (end - text)) == -1)
+	size_t length = pid == 0 ? 0 : (size_t) (end - text);
+	if (dated == -1 || write_content(fd, text, length) == -1)
 		return RECORD_FAILED;
 	return dated == 1 ? RECORD_DATED : RECORD_UNDATED;
 }

@@ -8,8 +8,8 @@
  * attribute are written one after the other; CLOCK_BOOTTIME in nanoseconds when it was written,
  * which is later than the process began and earlier than any that can inherit its number;
  * CLOCK_REALTIME at that moment, in milliseconds, which the file's own times then show; and a hash
- * of boot, PID namespace, directory and name, outside of which the PID means nothing. Not of the
- * inode: a copy that replaces the file still tells of a process that has closed its lock.
+ * of boot, PID and time namespace, directory and name, outside of which PID and TIME mean nothing.
+ * Not of the inode: a copy that replaces the file still tells of a process that has closed its lock.
  */
 #ifndef RECORD_H
 #define RECORD_H
@@ -44,11 +44,11 @@ struct record {
 };
 
 /*
- * The hash of boot, PID namespace and the lock's place (mark_directory()) that a record of this
- * process would bear: 0 where there is no /proc that tells, and so no incarnations. -1 with errno
+ * The hash of boot, PID and time namespace and the lock's place that a record of this process would
+ * bear: 0 where there is no /proc that tells, and so no incarnations. -1 with errno
  * where there is one but it cannot be asked.
  */
-int record_origin(uint64_t place, uint64_t *origin);
+int record_origin(uint64_t mark, uint64_t *origin);
 
 /* Whether nobody but root and the caller can have written the record into such a file. */
 bool record_is_trusted(const struct stat *s);
@@ -63,8 +63,8 @@ enum record_written {
 };
 
 /*
- * Makes pid the record of fd, which the caller has locked and read into *old. An origin of 0
- * leaves the incarnation out on purpose.
+ * Makes pid (0: nobody) the record of fd, which the caller has locked and read into *old. An origin
+ * of 0 leaves the incarnation out on purpose.
  */
 enum record_written record_write(int fd, pid_t pid, uint64_t origin, const struct record *old);
 

@@ -285,3 +285,11 @@ shared_with_nobody() {
 	release
 	run -0 "${NOBODY[@]}" ./onlyone lock true
 }
+
+@test "a message goes out in one piece" {
+	need strace
+	hold lock
+	run -75 strace -s 200 -o trace -e trace=write,writev "$ONLYONE" lock true
+	[[ $(grep -c ^write trace) == 1 && $(grep ^write trace) == *"onlyone: lock: held by PID $HOLDER (sh)"* ]]
+	release
+}

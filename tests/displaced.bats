@@ -469,6 +469,19 @@ guarded_until_released() {
 	release
 }
 
+@test "a directory that is mounted over the holder's does not hide it" {
+	need_root
+	need_attributes
+	mkdir one other
+	run -75 unshare --mount bash -ec '
+		onlyone other/lock true
+		onlyone one/lock sleep 60 3>&- >/dev/null 2>&1 &
+		until [[ /proc/$!/exe -ef $(command -v sleep) ]]; do sleep 0.01; done
+		mount --bind other one
+		exec onlyone one/lock touch ran'
+	[[ ! -e ran ]]
+}
+
 @test "a name that a held lock was renamed to is its own only while it is held" {
 	hold lock
 	mv lock moved

@@ -105,6 +105,17 @@ go() {
 	[[ -e ran ]]
 }
 
+@test "for a caller outside of the PID namespace the lock is taken, and nobody is recorded" {
+	need_root
+	onlyone lock true
+	exec 9>>lock
+	run -0 unshare --pid --fork "$ONLYONE" --fd 9
+	[[ ! -s lock ]]
+	run -75 onlyone lock touch ran
+	exec 9>&-
+	run -0 onlyone lock true
+}
+
 @test "who is refused keeps no part of the lock" {
 	mkfifo flocked unlock
 	flock lock sh -c 'echo >flocked; read -r _ <unlock' 3>&- & # one of the two kinds that are asked for

@@ -73,6 +73,16 @@ export -f next_pid_is
 	done
 }
 
+@test "-v says that the command that has closed the lock is waited for, and how long" {
+	desert lock
+	"$ONLYONE" -v -b lock true 2>said 3>&- &
+	waiter=$!
+	eventually "it is said" grep -q waiting said
+	release
+	wait "$waiter"
+	[[ $(cat said) == "onlyone: lock: waiting: held by PID $HOLDER (bash): it has closed the lock, but runs on"$'\n'"onlyone: lock: waited "*" s" ]]
+}
+
 @test "-w gives up when the command that has closed the lock outlasts it" {
 	desert lock
 	run -75 --separate-stderr onlyone -w 0.1 lock touch ran
@@ -222,6 +232,21 @@ export -f next_pid_is
 	' container "$!"
 }
 
+@test "a record from another time namespace says nothing about the process that bears its number" {
+	need_root
+	need_attributes
+	[[ -e /proc/self/ns/time ]] || fail "no time namespaces here"
+	run -0 in_container '
+		unshare --fork --time --boottime 1000000 onlyone lock true
+		pid=$(cat lock)
+		next_pid_is "$pid"
+		sleep 60 3>&- &
+		[[ $! == "$pid" ]]
+		onlyone --signal KILL lock && exit 99 || [[ $? == 1 ]]
+		onlyone lock true
+		kill "$!"'
+}
+
 @test "a record from another boot is not believed" {
 	need_root
 	desert lock
@@ -330,7 +355,7 @@ export -f next_pid_is
 		onlyone -v lock true
 		kill "$!"
 	'
-	[[ $stderr == "onlyone: lock: no user attributes here: a command that closes its descriptors is not guarded, but with --close" ]]
+	[[ $stderr == "onlyone: lock: no user attributes here: a command that closes its descriptors is guarded only with --close" ]]
 }
 
 # As on tmpfs before Linux 6.6: the first of the two attributes is refused.

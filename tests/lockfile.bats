@@ -329,6 +329,26 @@ need_mounts() {
 	[[ $stderr == "onlyone: lock/: "* && ! -s lock && ! -e ran ]]
 }
 
+@test "a setting of the kernel is no lock file, whatever number it holds" {
+	need_root
+	run -0 unshare --net sh -c '
+		echo 100 >/proc/sys/net/core/somaxconn
+		onlyone /proc/sys/net/core/somaxconn touch ran; echo "$?"
+		cat /proc/sys/net/core/somaxconn'
+	[[ ${lines[1]} == 65 && ${lines[2]} == 100 && ! -e ran ]]
+}
+
+# Or a message would end up in it, should it not be ours.
+@test "the file gets its number out of the way before anything can be said about it" {
+	need strace
+	strace -o trace -e trace=?open,openat,dup3,?fstat,newfstatat "$ONLYONE" lock true
+	# shellcheck disable=SC2016 # awk's
+	run -0 awk -F '[()= ,]+' '
+		/open.*"lock"/ { fd = $NF; next }
+		fd != "" { print $1 " " ($2 == fd); exit }' trace
+	[[ $output == "dup3 1" ]]
+}
+
 @test "a path that is too long is refused" {
 	local name
 	name=$(printf '%0256d' 0)

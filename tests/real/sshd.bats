@@ -77,7 +77,7 @@ start_sshd() {
 	mkdir plain
 	own_ramfs=("${own_run[@]}" sh -ec 'mount -t ramfs none plain; exec "$@"' sh)
 	start "${own_ramfs[@]}" onlyone -v "$PWD/plain/lock" "${sshd[@]}"
-	[[ $(cat server.log) == "onlyone: $PWD/plain/lock: no user attributes here: a command that closes its descriptors is not guarded, but with --close" ]]
+	[[ $(cat server.log) == "onlyone: $PWD/plain/lock: no user attributes here: a command that closes its descriptors is guarded only with --close" ]]
 	run -0 nsenter --mount --target "$SERVER" onlyone "$PWD/plain/lock" true
 	kill "$SERVER"
 	ends 0
