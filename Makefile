@@ -24,14 +24,14 @@ WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-proto
 	-Wformat=2 -Wconversion -Wvla
 HARDENING = -fstack-protector-strong -fPIE
 ONLYONE_CPPFLAGS = -DONLYONE_VERSION='"$(VERSION)"' -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
-ONLYONE_CFLAGS = -std=gnu11 $(WARNINGS) $(HARDENING) -MMD -MP
+ONLYONE_CFLAGS = -std=gnu11 $(WARNINGS) $(HARDENING) -MMD -MP -ffile-prefix-map=$(CURDIR)=.
 
 ifdef SANITIZE
 override BUILD := $(BUILD)/sanitize
 LINKAGE = dynamic
 ONLYONE_CFLAGS += -g -fsanitize=address,undefined -fno-sanitize-recover=all
 SANITIZED = $(BUILD)/sanitize.o
-else
+else ifeq (,$(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)))
 ONLYONE_CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
 
@@ -48,6 +48,9 @@ endif
 LINK_static-pie = -static-pie
 LINK_static = -static
 LINK_dynamic = -pie
+ifeq (,$(LINK_$(LINKAGE)))
+$(error LINKAGE is static-pie, static or dynamic, not $(LINKAGE))
+endif
 ONLYONE_LDFLAGS = $(LINK_$(LINKAGE)) -Wl,-z,relro,-z,now,-z,noexecstack
 
 SOURCES = $(wildcard src/*.c)
@@ -55,15 +58,25 @@ OBJECTS = $(SOURCES:src/%.c=$(BUILD)/%.o) $(SANITIZED)
 
 all: $(BUILD)/onlyone
 
-$(BUILD)/onlyone: $(OBJECTS)
+$(BUILD)/onlyone: $(OBJECTS) $(BUILD)/flags
 	$(CC) $(ONLYONE_CFLAGS) $(CFLAGS) $(ONLYONE_LDFLAGS) $(LDFLAGS) -o $@ $(OBJECTS) $(LDLIBS)
 
-$(BUILD)/%.o: src/%.c Makefile | $(BUILD)
+$(BUILD)/%.o: src/%.c Makefile $(BUILD)/flags
 	$(CC) $(ONLYONE_CPPFLAGS) $(CPPFLAGS) $(ONLYONE_CFLAGS) $(CFLAGS) -c -o $@ $<
 
 # What the sanitizers are told; not by the environment, which sudo clears.
-$(BUILD)/sanitize.o: tests/sanitize.c Makefile | $(BUILD)
+$(BUILD)/sanitize.o: tests/sanitize.c Makefile $(BUILD)/flags
 	$(CC) $(CFLAGS) -c -o $@ $<
+
+# Another compiler or other flags than last time: everything anew.
+FLAGS = $(CC) $(ONLYONE_CPPFLAGS) $(CPPFLAGS) $(ONLYONE_CFLAGS) $(CFLAGS) \
+	$(ONLYONE_LDFLAGS) $(LDFLAGS) $(LDLIBS)
+ifneq ($(strip $(FLAGS)),$(strip $(file <$(BUILD)/flags)))
+$(BUILD)/flags: FORCE
+endif
+$(BUILD)/flags: export WRITTEN = $(strip $(FLAGS))
+$(BUILD)/flags: | $(BUILD)
+	@printf '%s\n' "$$WRITTEN" >$@
 
 $(BUILD):
 	mkdir -p $@
@@ -120,6 +133,7 @@ SCRIPTS = $(wildcard .ci/run tests/helper.bash tests/*.bats tests/*/*.bats tests
 	src/*.bash-completion)
 
 lint:
+	$(call need,clang,clang)
 	$(call need,clang-tidy,clang-tidy)
 	$(call need,cppcheck,cppcheck)
 	$(call need,shellcheck,shellcheck)
@@ -139,21 +153,23 @@ man1dir = $(DESTDIR)$(PREFIX)/share/man/man1
 completiondir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 install: all
-	install -d $(bindir) $(man1dir) $(completiondir)
-	install -m 755 $(BUILD)/onlyone $(bindir)/onlyone
-	install -m 644 man/onlyone.1 $(man1dir)/onlyone.1
-	install -m 644 src/onlyone.bash-completion $(completiondir)/onlyone
+	install -d '$(bindir)' '$(man1dir)' '$(completiondir)'
+	install -m 755 $(BUILD)/onlyone '$(bindir)/onlyone'
+	install -m 644 man/onlyone.1 '$(man1dir)/onlyone.1'
+	install -m 644 src/onlyone.bash-completion '$(completiondir)/onlyone'
 
 uninstall:
-	rm -f $(bindir)/onlyone $(man1dir)/onlyone.1 $(completiondir)/onlyone
+	rm -f '$(bindir)/onlyone' '$(man1dir)/onlyone.1' '$(completiondir)/onlyone'
 
 # The same bytes from the same files, whoever packs them and when.
 dist:
 	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --mode=u=rwX,go=rX \
-		--transform='s,^,onlyone-$(VERSION)/,' -cf - .ci .clang-format .clang-tidy .gitignore \
+		--exclude='*~' --exclude='*.o' --transform='s,^,onlyone-$(VERSION)/,' -cf - .ci .clang-format .clang-tidy .gitignore \
 		LICENSE Makefile README.md man src tests | gzip -n >onlyone-$(VERSION).tar.gz
 
 clean:
 	rm -rf $(BUILD) onlyone-$(VERSION).tar.gz
 
-.PHONY: all check check-real check-faults check-race fuzz bench lint install uninstall dist clean
+FORCE:
+
+.PHONY: FORCE all check check-real check-faults check-race fuzz bench lint install uninstall dist clean

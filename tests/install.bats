@@ -77,12 +77,20 @@ installed() {
 	diff -r -x '*.tar.gz' copy onlyone-*
 }
 
+@test "DESTDIR may have a blank" {
+	copy_tree copy
+	make -C copy install DESTDIR="$PWD/a b"
+	[[ -x "a b/usr/local/bin/onlyone" ]]
+	make -C copy uninstall DESTDIR="$PWD/a b"
+	[[ -z $(find "a b" ! -type d) ]]
+}
+
 @test "two builds in different directories give the same bytes" {
 	copy_tree one
 	mkdir -p deeper
 	cp -r one deeper/two
-	make -C one CFLAGS=-O2
-	make -C deeper/two CFLAGS=-O2
+	make -C one CFLAGS='-O2 -g'
+	make -C deeper/two CFLAGS='-O2 -g'
 	cmp one/build/onlyone deeper/two/build/onlyone
 }
 
@@ -155,6 +163,18 @@ installed() {
 	run -1 make -C copy -q
 	run -0 make -C copy
 	[[ $output == *record.c* && $output != *signals.c* ]]
+}
+
+@test "another compiler or other flags build anew, the same ones nothing" {
+	need musl-gcc
+	copy_tree copy
+	make -C copy
+	make -C copy CC=musl-gcc
+	[[ $(linkage copy/build/onlyone) == 'fixed static' ]]
+	make -C copy CC=musl-gcc -q
+	run -1 make -C copy -q
+	run -2 make -C copy LINKAGE=other
+	[[ $output == *"LINKAGE is static-pie, static or dynamic, not other"* ]]
 }
 
 @test "make clean leaves the sources" {
