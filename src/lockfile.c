@@ -555,6 +555,8 @@ enum lock_outcome lock_adopt(struct lock *l, int fd, const struct lock_wish *w)
 	l->shared = w->shared;
 	check_descriptor(l, &s);
 	l->content = reopen(l, w->shared ? O_RDONLY : O_RDWR);
+	if (l->content == -1 && errno == ENOENT)
+		errx(EX_OSERR, "%s: cannot be opened once more without /proc", l->path);
 	if (l->content == -1)
 		cannot_open(l->path);
 	set_mark_of_descriptor(l);

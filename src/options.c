@@ -22,7 +22,7 @@ static const char usage[] =
 	"       onlyone --unlock --fd N\n"
 	"       onlyone --status LOCK\n"
 	"       onlyone --pid LOCK\n"
-	"       onlyone --signal SIG [-w SECONDS] LOCK\n"
+	"       onlyone --signal SIG [-b | -w SECONDS] LOCK\n"
 	"\n"
 	"Run COMMAND as the only copy of itself under LOCK, a file or a directory.\n"
 	"\n"
@@ -41,12 +41,14 @@ static const char usage[] =
 	"  -v, --verbose               say what is done\n"
 	"  -c, --command STRING        after LOCK: run STRING with $SHELL, else /bin/sh\n"
 	"      --fd N                  lock descriptor N, which the caller opened\n"
-	"  -u, --unlock                give the lock of --fd N back\n"
+	"  -u, --unlock                release the lock of --fd N\n"
 	"      --status                say who holds LOCK; 0 held, 1 free\n"
 	"      --pid                   print the holder's PID; 0 held, 1 free\n"
 	"      --signal SIG            signal the holder; with -w wait until LOCK is free\n"
 	"  -h, --help                  print this\n"
-	"  -V, --version               print the version\n";
+	"  -V, --version               print the version\n"
+	"\n"
+	"Exit statuses, safeguards and examples: man onlyone\n";
 
 enum { OPT_FD = UCHAR_MAX + 1, OPT_STATUS, OPT_PID, OPT_SIGNAL };
 

@@ -164,7 +164,7 @@ copy_tree() {
 	script script
 	hold run/report.lock
 	run -0 ./example
-	[[ $output == 'runs already' ]]
+	[[ $output == 'already running' ]]
 	release
 	stand_in_for report
 	run -0 ./example
@@ -323,7 +323,7 @@ dockerfile() {
 	chmod +x bin/sudo
 	stand_in_for initdb
 	stand_in_for server
-	grep -E '^\.Ql (sudo -u www )?onlyone' "$MANUAL" | sed -E 's/^\.Ql //; s/ [.,;]$//' | here |
+	grep -E '^\.Ql (sudo -u www )?onlyone ' "$MANUAL" | sed -E 's/^\.Ql //; s/ [.,;]$//' | here |
 		sed 's/LOCK/lock/; s/COMMAND/true/' >lines
 	[[ $(wc -l <lines) == 7 ]]
 	while read -r line; do
