@@ -151,8 +151,8 @@ static bool outlasts_displaced(const struct options *o, struct claim *c)
 }
 
 /*
- * A descriptor of --fd may be the one that bears the recorded process's lock: it still has it, and
- * that we got it too means that it is the same. Or the caller itself takes what it has closed.
+ * The recorded process may still have the lock beside us: shared as ours is, or by the very
+ * descriptor of --fd. Or the caller itself takes what it has closed.
  */
 static bool is_of_the_holder(const struct options *o, const struct claim *c)
 {
@@ -180,7 +180,7 @@ static bool outlasts_recorded(const struct options *o, struct claim *c)
 
 	if (record_life(&c->found) == LIFE_ENDED)
 		return false;
-	if (c->lock.adopted && is_of_the_holder(o, c))
+	if (is_of_the_holder(o, c))
 		return false;
 	if (o->force) {
 		tell(o, &c->lock, "the recorded process still runs, as --force allows");

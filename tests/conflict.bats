@@ -124,6 +124,18 @@ shared_with_nobody() {
 	told "held by PID $parent (flock), PID $OTHER (sh)"
 }
 
+@test "a descriptor that got one of the two kinds does not make its shell a holder" {
+	need flock
+	mkfifo ready never
+	flock --no-fork lock sh -c 'echo $$ >ready; read -r _ <never' 3>&- &
+	disown "$!"
+	read -t 20 -r other <>ready
+	run -75 bash -c 'exec 9>>lock; onlyone --fd 9; exit "$?"'
+	[[ $output == "onlyone: descriptor 9: held by PID $other (sh)" ]]
+	run -75 bash -c 'exec 9>>lock; onlyone -v -w 0.1 --fd 9; exit "$?"'
+	[[ ${lines[0]} == "onlyone: descriptor 9: waiting: held by PID $other (sh)" ]]
+}
+
 @test "who holds what the command has left behind is named" {
 	run -0 onlyone lock sh -c 'sleep 60 3>&- >/dev/null 2>&1 & echo $$ $!'
 	told "held by PID ${output#* } (sleep): the recorded process ${output% *} has ended"
@@ -146,6 +158,21 @@ shared_with_nobody() {
 	wait "$!" || :
 	[[ $(cat said) == "onlyone: lock: held by PID $HOLDER (sh)" ]]
 	release
+}
+
+@test "a holder that ends while it is given a moment is none" {
+	need strace
+	local sleep=nanosleep,clock_nanosleep
+	shared_with_nobody
+	hold lock
+	: >lock
+	chmod 666 lock
+	"${NOBODY[@]}" strace -qq -o calls -e trace=$sleep -e inject=$sleep:delay_enter=1s:when=1 \
+		./onlyone lock touch ran 3>&- &
+	eventually "the copy looks again" test -s calls
+	release
+	wait "$!"
+	[[ -e ran ]]
 }
 
 # -- a name that plays with the terminal --
@@ -292,4 +319,11 @@ shared_with_nobody() {
 	run -75 strace -s 200 -o trace -e trace=write,writev "$ONLYONE" lock true
 	[[ $(grep -c ^write trace) == 1 && $(grep ^write trace) == *"onlyone: lock: held by PID $HOLDER (sh)"* ]]
 	release
+}
+
+@test "a lock of which nothing can be seen from a container, not even in /proc/locks, is held" {
+	need_root
+	hold_by flock lock
+	run -75 timeout -k 1 20 unshare --pid --fork --kill-child --mount-proc "$ONLYONE" lock touch ran
+	[[ $output == "onlyone: lock: held by an unknown process" && ! -e ran ]]
 }

@@ -130,6 +130,7 @@ TELL='echo "$ONLYONE_FD $(readlink "/proc/$$/fd/$ONLYONE_FD")"'
 }
 
 @test "the rest of the environment is as it was" {
+	export ONLYONE_LOCKS=1 ONLYONE_FDS=2 ONLYONE_DIRECTORY_FDS=3 XONLYONE_LOCK=4 # not our words
 	env -u _ >bare
 	env -u _ "$ONLYONE" lock env | grep -v '^ONLYONE_\(LOCK\|FD\)=' >guarded
 	diff bare guarded
@@ -137,11 +138,16 @@ TELL='echo "$ONLYONE_FD $(readlink "/proc/$$/fd/$ONLYONE_FD")"'
 
 @test "an environment of any size is handed on whole" {
 	local size
-	for size in 0 252 253 254 1000; do
+	mkdir data
+	for size in 0 251 252 253 254 1000; do
 		run -0 env -i bash -c 'for ((n = 0; n < $1; n++)); do export "v$n=$n"; done; unset PWD SHLVL OLDPWD
 			exec "$0" lock /usr/bin/env' "$ONLYONE" "$size"
 		[[ $(grep -c '^v[0-9]*=' <<<"$output") == "$size" && ${#lines[@]} == $((size + 3)) ]] || # and bash's _
 			fail "of $size: ${#lines[@]}"
+		run -0 env -i bash -c 'for ((n = 0; n < $1; n++)); do export "v$n=$n"; done; unset PWD SHLVL OLDPWD
+			exec "$0" data /usr/bin/env' "$ONLYONE" "$size"
+		[[ $(grep -c '^v[0-9]*=' <<<"$output") == "$size" && ${#lines[@]} == $((size + 4)) ]] ||
+			fail "of $size, with a directory: ${#lines[@]}"
 	done
 }
 

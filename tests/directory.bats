@@ -84,6 +84,17 @@ refused() {
 	release
 }
 
+@test "a .onlyone renamed in its directory still counts, for who has kept only that" {
+	mkdir data
+	run -0 onlyone data bash -c 'exec {ONLYONE_DIRECTORY_FD}>&-; sleep 60 3>&- >/dev/null 2>&1 & echo $!'
+	child=$output
+	eventually "the child runs" runs "$child" sleep
+	mv data/.onlyone data/moved
+	run -75 --separate-stderr onlyone data touch ran
+	[[ ! -e ran ]]
+	[[ $stderr == "onlyone: data: held by PID $child (sleep): the file that it locked was removed or replaced" ]]
+}
+
 @test "the lock goes with the data when the directory is renamed, and the old name is free" {
 	mkdir data
 	hold data
@@ -209,6 +220,8 @@ refused() {
 	run -1 flock -n data true
 	[[ $(readlink "/proc/$HOLDER/fd/"*) != *"$PWD/data"* ]]
 	release
+	run -0 onlyone -o data sh -c 'echo "${ONLYONE_FD-none} ${ONLYONE_DIRECTORY_FD-none}"'
+	[[ $output == "none none" ]]
 	run -0 onlyone -o data sh -c 'sleep 60 3>&- >/dev/null 2>&1 &'
 	run -0 onlyone data true
 }
@@ -246,6 +259,24 @@ refused() {
 	release
 	wait "$WAITER"
 	[[ $(cat out) == "$WAITER" && $(cat moved/.onlyone) == "$HOLDER" ]]
+}
+
+@test "a waiter does not run on a .onlyone that was replaced" {
+	mkdir data
+	: >data/.onlyone
+	mkfifo ready one two
+	flock data/.onlyone sh -c 'echo >ready; read -r _ <one' 3>&- &
+	read -t 20 -r _ <>ready
+	start_waiter data/.onlyone -w 60 data touch ran
+	rm data/.onlyone
+	flock data/.onlyone sh -c 'echo >ready; read -r _ <two' 3>&- &
+	read -t 20 -r _ <>ready
+	echo >one
+	eventually "the waiter waits for the new file" waiters data/.onlyone 1
+	[[ ! -e ran ]]
+	echo >two
+	wait "$WAITER"
+	[[ -e ran ]]
 }
 
 @test "--status and --pid tell of it, and make nothing inside" {

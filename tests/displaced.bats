@@ -109,6 +109,74 @@ guarded_until_released() {
 	guarded_until_released lock
 }
 
+# seem_untouched FILE: its record becomes one that was written into it right now, as far as the
+# file's times tell. But with TAKEN its lock was taken so many seconds later, with WRITTEN the record
+# was written so many milliseconds later, and OWNER and MODE are the file's.
+seem_untouched() {
+	local pid origin now written
+	read -r pid _ _ origin <<<"$(getfattr --only-values -n user.onlyone "$1")"
+	chown "${OWNER:-0}" "$1"
+	chmod "${MODE:-600}" "$1"
+	until
+		read -r now _ </proc/uptime
+		written=$(($(date +%s%3N) + 5))
+		setfattr -n user.onlyone -v "$pid $((${now/./} * 10000000 + ${TAKEN:-0} * 1000000000)) $((written + ${WRITTEN:-0})) $origin" "$1"
+		echo "$pid" >"$1"
+		changed_at "$1" "$written"
+	do :; done
+}
+
+# changed_at FILE MILLISECONDS: the file's ctime is that, or close.
+changed_at() {
+	local changed
+	changed=$(stat -c %.3Z "$1")
+	changed=$((${changed/./} - $2))
+	((changed >= -8 && changed <= 8))
+}
+
+believed() {
+	seem_untouched "$@"
+	onlyone lock true
+}
+
+@test "what vouches for a file: its record in root's file alone, its times, and the clock" {
+	need_root
+	need_attributes
+	mkdir -p a/run
+	cd a/run
+	onlyone lock true
+	mv lock older
+	hold lock
+	mv older lock
+
+	for seconds in 2 -2; do # the clock was set
+		TAKEN=$seconds seem_untouched lock
+		refused lock
+	done
+	for milliseconds in 300 -300; do
+		WRITTEN=$milliseconds seem_untouched lock
+		refused lock
+	done
+	OWNER=65534 seem_untouched lock
+	refused lock
+	for mode in 620 602; do
+		MODE=$mode seem_untouched lock
+		refused lock
+	done
+	seem_untouched lock
+	read -r pid time _ origin <<<"$(getfattr --only-values -n user.onlyone lock)"
+	until # as after a rename, if that was very soon
+		written=$(($(date +%s%3N) + 2))
+		setfattr -n user.onlyone -v "$pid $time $written $origin" lock
+		changed_at lock "$written"
+	do :; done
+	refused lock
+
+	# And nothing but that was what kept it from being believed.
+	eventually "it is believed" believed lock
+	release
+}
+
 @test "without user attributes: removed, replaced by a copy, an older one moved back" {
 	need_root
 	mkdir bare
@@ -173,13 +241,68 @@ guarded_until_released() {
 
 @test "an older directory moved back further up" {
 	mkdir -p srv/a/run
-	onlyone srv/a/run/lock true
+	for _ in 1 2; do # the second record is later than the last change in its own directory
+		onlyone srv/a/run/lock true
+		sleep 0.05
+	done
 	mv srv/a older
 	mkdir -p srv/a/run
 	hold srv/a/run/lock
 	mv srv/a moved
 	mv older srv/a
 	guarded_until_released srv/a/run/lock
+}
+
+@test "an older directory moved back so far up that it cannot be seen" {
+	let_nobody_in
+	install -d -m 777 tree/shut/a/run
+	for _ in 1 2; do # as above
+		as_nobody bash -c 'cd tree/shut/a && exec "$0" run/lock true' "$ONLYONE"
+		sleep 0.05
+	done
+	mv tree/shut older
+	install -d -m 777 tree/shut/a/run
+	mkfifo -m 666 ready release
+	as_nobody "$ONLYONE" "tree/shut/a/run/lock" sh -c 'echo >ready; read -r _ <release' 3>&- &
+	read -t 20 -r _ <>ready
+	other=$(cat tree/shut/a/run/lock)
+	mv tree/shut moved
+	mv older tree/shut
+	chmod 755 tree/shut
+	cd tree/shut/a
+	chmod 700 .. # of root
+	run -75 --separate-stderr as_nobody "$ONLYONE" run/lock true
+	cd "$BATS_TEST_TMPDIR"
+	[[ $stderr == "onlyone: run/lock: held by PID $other (sh): the file that it locked was removed or replaced" ]]
+	echo >release
+	wait
+}
+
+@test "an older directory moved back above file systems whose roots bear the same number" {
+	need_root
+	run -0 unshare --mount bash -ec '
+		tree() {
+			mkdir -p srv/one
+			mount -t tmpfs none srv/one
+			mkdir srv/one/two
+			mount -t tmpfs none srv/one/two
+		}
+		tree
+		for _ in 1 2; do
+			onlyone srv/one/two/lock true
+			sleep 0.05
+		done
+		mv srv older
+		tree
+		mkfifo ready
+		onlyone srv/one/two/lock sh -c "echo >ready; exec sleep 60" 3>&- >/dev/null 2>&1 &
+		read -r _ <>ready
+		mv srv moved
+		mv older srv
+		status=0
+		onlyone srv/one/two/lock true 2>/dev/null || status=$?
+		kill "$!"
+		[[ $status == 75 ]]'
 }
 
 @test "removed under another path to the same directory" {
@@ -250,6 +373,57 @@ guarded_until_released() {
 		run -0 onlyone "$lock" true
 		rm ready release
 	done
+}
+
+@test "the holder is another user's, in a directory of that user's, of a group's or of everybody's" {
+	let_nobody_in
+	install -d -o 65534 -m 755 his
+	install -d -g 65534 -m 775 groups
+	install -d -m 757 everybodys
+	for folder in his groups everybodys; do
+		rm -f ready release
+		mkfifo -m 666 ready release
+		as_nobody "$ONLYONE" "$folder/lock" sh -c 'echo >ready; read -r _ <release' 3>&- &
+		read -t 20 -r _ <>ready
+		other=$(cat "$folder/lock")
+		rm "$folder/lock"
+		refused "$folder/lock" "PID $other (sh)"
+		echo >release
+		wait
+	done
+}
+
+@test "the holder is the caller's own, in a directory of root's" {
+	let_nobody_in
+	mkdir -m 755 roots
+	install -o 65534 -m 600 /dev/null roots/lock
+	mkfifo -m 666 ready release
+	as_nobody "$ONLYONE" roots/lock sh -c 'echo >ready; read -r _ <release' 3>&- &
+	read -t 20 -r _ <>ready
+	other=$(cat roots/lock)
+	rm roots/lock
+	install -o 65534 -m 600 /dev/null roots/lock
+	run -75 --separate-stderr as_nobody "$ONLYONE" roots/lock true
+	[[ $stderr == "onlyone: roots/lock: held by PID $other (sh): the file that it locked was removed or replaced" ]]
+	echo >release
+	wait
+	run -0 as_nobody "$ONLYONE" roots/lock true
+}
+
+@test "the holder has become the caller, but its file is root's" {
+	let_nobody_in
+	install -d -o 65534 -m 755 his
+	mkfifo -m 666 ready release
+	onlyone his/lock setpriv --reuid=65534 --regid=65534 --clear-groups sh -c 'echo >ready; read -r _ <release' 3>&- &
+	other=$!
+	read -t 20 -r _ <>ready
+	as_nobody rm -f his/lock
+	run -75 --separate-stderr as_nobody "$ONLYONE" his/lock touch his/ran
+	[[ ! -e his/ran ]]
+	[[ $stderr == "onlyone: his/lock: held by PID $other (sh): the file that it locked was removed or replaced" ]]
+	echo >release
+	wait "$other"
+	run -0 as_nobody "$ONLYONE" his/lock true
 }
 
 @test "the holder is in another PID namespace: refused all the same, both ways" {
@@ -361,6 +535,28 @@ guarded_until_released() {
 	[[ -e one && -e two ]]
 }
 
+@test "who waits for long keeps no more open than at first" {
+	for name in one two; do
+		hold "$name"
+		rm "$name"
+		holders+=("$HOLDER")
+		latches+=("$LATCH")
+	done
+	"$ONLYONE" -b one true 3>&- &
+	one=$!
+	"$ONLYONE" -b --fd 9 true 9>>two 3>&- &
+	two=$!
+	eventually "both wait" eval 'waits_for "$one" "${holders[0]}" && waits_for "$two" "${holders[1]}"'
+	sleep 2.5 # they look again every second
+	(($(readlink "/proc/$one/fd/"* | grep -cx "$PWD") <= 1))
+	(($(readlink "/proc/$two/fd/"* | grep -cx "$PWD/two") <= 2)) # 9, and one for the record
+	for latch in "${latches[@]}"; do
+		echo 0 >"$latch/release"
+	done
+	wait "$one"
+	wait "$two"
+}
+
 @test "-w gives up when the holder outlasts it; -E and -q are heeded" {
 	hold lock
 	rm lock
@@ -415,6 +611,80 @@ guarded_until_released() {
 	release
 }
 
+does_not_look() {
+	ASAN_OPTIONS=detect_leaks=0 strace -o trace -e trace=open,openat "$ONLYONE" run/lock true
+	grep -q '"lock"' trace && ! grep -q '"/proc/locks"' trace
+}
+
+@test "where nothing was done to the file and its directories a start does not look through all locks" {
+	need strace
+	need_attributes
+	mkdir run
+	run -1 does_not_look # the directory is as new as the file
+	# Not at once, for the other tests change directories further up, too.
+	eventually "a start does not look" does_not_look
+	sleep 0.05 # file times are that coarse
+	touch run/lock
+	run -1 does_not_look
+}
+
+@test "a path that reads like another without its slashes is free" {
+	mkdir on one
+	hold on/elock
+	run -0 onlyone one/lock true
+	rm on/elock
+	run -0 onlyone one/lock true
+	refused on/elock
+	release
+}
+
+@test "directories of the same inode on two file systems are two" {
+	need_root
+	mkdir one two
+	run -0 unshare --mount bash -ec '
+		mount -t tmpfs none one
+		mount -t tmpfs none two
+		[[ $(stat -c %i one) == "$(stat -c %i two)" ]]
+		mkfifo ready
+		onlyone one/lock sh -c "echo >ready; exec sleep 60" 3>&- >/dev/null 2>&1 &
+		read -r _ <>ready
+		onlyone two/lock true
+		rm one/lock
+		onlyone two/lock true
+		status=0
+		onlyone one/lock true 2>/dev/null || status=$?
+		kill "$!"
+		[[ $status == 75 ]]'
+}
+
+@test "the same path below another root is another lock" {
+	need_root
+	need chroot
+	run -0 unshare --mount bash -ec '
+		for root in one two; do
+			mkdir -p "$root/run"
+			for folder in /proc /usr /bin /sbin /lib*; do
+				if [[ -L $folder ]]; then
+					cp -a "$folder" "$root"
+				else
+					mkdir "$root$folder"
+					mount --bind "$folder" "$root$folder"
+				fi
+			done
+			cp "$0" "$root/onlyone"
+		done
+		mkfifo one/ready
+		chroot one /onlyone /run/lock sh -c "echo >/ready; exec sleep 60" 3>&- >/dev/null 2>&1 &
+		read -r _ <>one/ready
+		chroot two /onlyone /run/lock true
+		rm one/run/lock
+		chroot two /onlyone /run/lock true
+		status=0
+		chroot one /onlyone /run/lock true 2>/dev/null || status=$?
+		kill "$!"
+		[[ $status == 75 ]]' "$ONLYONE"
+}
+
 @test "a lock that another user has made to look like a displaced one does not keep root out" {
 	let_nobody_in
 	need cc
@@ -459,6 +729,37 @@ guarded_until_released() {
 	: <ready
 	[[ $(readlink /proc/[0-9]*/fd/*) == *"$PWD/run/his"* ]]
 	run -0 onlyone run/lock true
+}
+
+@test "another program's lock that ends where ours would, but is of another kind or lacks the bit, is none of ours" {
+	need perl
+	hold lock
+	end=$(awk -v inode=":$(stat -c %i lock)\$" '$2 == "OFDLCK" && $6 ~ inode { print $8 }' /proc/locks)
+	release
+	rm lock
+	mkfifo ready
+	# pretend COMMAND END: fcntl(2)'s F_OFD_SETLK is 37, F_SETLK is 6.
+	pretend() {
+		perl -MFcntl -e '
+			open my $lock, "+>>", "other.$$" or die $!;
+			my $range = pack "s s x![q] q q l x4", F_WRLCK, 0, 0, $ARGV[1] + 1, 0;
+			fcntl $lock, $ARGV[0], $range or die $!;
+			open my $ready, ">", "ready" or die $!;
+			close $ready;
+			sleep 60' "$@" 3>&- &
+		pretenders+=("$!")
+		disown "$!" # teardown ends the last: not to be reported
+		: <ready
+	}
+	pretend 6 "$end"
+	run -0 onlyone lock true
+	rm lock # whose record would vouch for it
+	pretend 37 "$((end & ~(1 << 62)))"
+	run -0 onlyone lock true
+	rm lock
+	kill "${pretenders[@]}"
+	pretend 37 "$end" # nothing but that was wrong with them
+	run -75 onlyone lock true
 }
 
 @test "the same path in another mount namespace is another lock" {

@@ -129,6 +129,61 @@ go() {
 	go
 }
 
+@test "who is refused on account of a command that has closed the lock keeps none of it" {
+	need_attributes
+	mkfifo running end
+	"$ONLYONE" lock bash -c 'exec {ONLYONE_FD}>&-; echo >running; read -r _ <end' 3>&- &
+	deserter=$!
+	read -t 20 -r _ <>running
+	shell 'exec 9>>lock; onlyone --fd 9 2>/dev/null || echo "$?" >status; ready; stay'
+	[[ $(cat status) == 75 ]]
+	run -0 flock -n lock true
+	echo >end
+	wait "$deserter"
+	run -0 onlyone lock true
+	go
+}
+
+@test "nor does who is refused on account of a file that was removed" {
+	hold lock
+	rm lock
+	shell 'exec 9>>lock; onlyone --fd 9 2>/dev/null || echo "$?" >status; ready; stay'
+	[[ $(cat status) == 75 ]]
+	run -0 flock -n lock true
+	release
+	run -0 onlyone lock true
+	go
+}
+
+@test "-w waits also for a command that has closed the lock, and for who holds a removed file" {
+	need_attributes
+	mkfifo running end
+	"$ONLYONE" lock bash -c 'exec {ONLYONE_FD}>&-; echo >running; read -r _ <end' 3>&- &
+	deserter=$!
+	read -t 20 -r _ <>running
+	"$ONLYONE" --fd 9 -w 60 touch first 9>>lock 3>&- &
+	starter=$!
+	eventually "it waits" waits_for "$starter" "$deserter"
+	echo >end
+	wait "$starter"
+	[[ -e first ]]
+
+	hold lock
+	rm lock
+	"$ONLYONE" --fd 9 -w 60 touch second 9>>lock 3>&- &
+	starter=$!
+	eventually "it waits" waits_for "$starter" "$HOLDER"
+	release
+	wait "$starter"
+	[[ -e second ]]
+}
+
+@test "a command beside its recorded parent, which has closed the lock, is refused" {
+	need_attributes
+	run -0 onlyone lock bash -c 'exec {ONLYONE_FD}>&-; onlyone --fd 9 touch ran 9>>lock; echo $?' 2>/dev/null
+	[[ ${lines[-1]} == 75 && ! -e ran ]]
+}
+
 # -- with COMMAND --
 
 @test "the command is exec'd under the lock, with the descriptor" {
@@ -204,6 +259,13 @@ go() {
 	go
 }
 
+@test "-s on a descriptor of a file that one may only read" {
+	let_nobody_in
+	install -m 644 /dev/null lock
+	run -0 as_nobody bash -c 'exec 9<lock; onlyone -s --fd 9; flock -n "$0" true || echo held' lock
+	[[ $output == held ]]
+}
+
 @test "a shared lock becomes an exclusive one, and back" {
 	shell 'exec 9<>lock; onlyone -s --fd 9; onlyone --fd 9; ready; stay; onlyone -s --fd 9; ready; stay'
 	run -75 onlyone -s lock true
@@ -213,6 +275,18 @@ go() {
 	run -0 onlyone -s lock true
 	run -75 onlyone lock true
 	go
+}
+
+@test "a command that has made its lock a shared one lets other shared ones in" {
+	mkfifo ready release
+	"$ONLYONE" lock bash -c 'onlyone -s --fd "$ONLYONE_FD"; echo >ready; read -r _ <release' 3>&- &
+	read -t 20 -r _ <>ready
+	run -0 onlyone -s lock true
+	run -75 onlyone lock touch ran
+	[[ ! -e ran ]]
+	echo >release
+	wait "$!"
+	run -0 onlyone lock true
 }
 
 # -- what cannot be locked --
@@ -234,6 +308,15 @@ refused() {
 @test "a descriptor that is not open" {
 	refused 64 'is not open' 'onlyone --fd 9 touch ran 9>&-'
 	run -64 onlyone --fd 99999 true
+}
+
+@test "a descriptor that was opened as a mere path" {
+	need perl
+	touch lock
+	refused 64 'is not open' 'exec perl -MPOSIX -e '\''
+		sysopen my $lock, "lock", 010000000 or die $!; # O_PATH
+		POSIX::dup2(fileno $lock, 9);
+		exec "onlyone", @ARGV'\'' -- --fd 9 touch ran'
 }
 
 @test "what is no descriptor" {
@@ -294,12 +377,19 @@ refused() {
 	go
 }
 
+@test "-u clears a record of who has ended" {
+	run -0 bash -ec 'exec 9>>lock; (onlyone --fd 9; :); [[ -s lock && $(cat lock) != $$ ]]; onlyone -u --fd 9; cat lock'
+	[[ -z $output ]]
+}
+
 @test "-u gives a shared lock back" {
 	touch lock
 	shell 'exec 9<lock; onlyone -s --fd 9; onlyone --unlock --fd 9; ready; stay'
 	run -0 onlyone lock true
 	go
+	echo 12 >lock
 	shell 'exec 9<>lock; onlyone -s --fd 9; onlyone -s -u --fd 9; ready; stay'
+	[[ $(cat lock) == 12 ]] # who shares it has written nothing, and clears nothing
 	run -0 onlyone lock true
 	go
 }
@@ -309,6 +399,16 @@ refused() {
 	"$ONLYONE" lock bash -c 'onlyone -u --fd "$ONLYONE_FD"; echo >ready; read -r _ <release' 3>&- &
 	read -t 20 -r _ <>ready
 	[[ ! -s lock ]]
+	run -0 onlyone lock true
+	echo >release
+}
+
+@test "-u leaves nothing that would make the PID a record again" {
+	need_attributes
+	mkfifo ready release
+	"$ONLYONE" lock bash -c 'onlyone -u --fd "$ONLYONE_FD"; echo $$ >lock; echo >ready; read -r _ <release' 3>&- &
+	read -t 20 -r _ <>ready
+	[[ $(cat lock) == "$!" ]]
 	run -0 onlyone lock true
 	echo >release
 }

@@ -59,6 +59,17 @@ export -f next_pid_is
 	release
 }
 
+@test "nor does it when a start with --force cannot write its own record" {
+	need prlimit
+	desert lock
+	before=$(cat lock && getfattr --absolute-names --only-values -n user.onlyone lock | cut -d ' ' -f 1,2,4)
+	run -74 prlimit --fsize=0 onlyone --force lock touch ran
+	[[ ! -e ran ]]
+	[[ $(cat lock && getfattr --absolute-names --only-values -n user.onlyone lock | cut -d ' ' -f 1,2,4) == "$before" ]]
+	run -75 onlyone lock true
+	release
+}
+
 @test "-w and -b wait for the command that has closed the lock" {
 	local wait
 	for wait in --wait=60 --block; do
@@ -99,6 +110,24 @@ export -f next_pid_is
 	run -75 onlyone --force lock true
 	release
 	wait "$waiter"
+}
+
+@test "who waited for it starts over where the file was replaced meanwhile" {
+	need flock
+	desert lock
+	"$ONLYONE" -b lock touch ran 3>&- &
+	waiter=$!
+	eventually "the waiter waits" waits_for "$waiter" "$HOLDER"
+	rm lock
+	mkfifo ready go
+	flock lock sh -c 'echo >ready; read -r _ <go' 3>&- &
+	read -t 20 -r _ <>ready
+	release
+	eventually "the waiter waits for the new file" waiters lock 1
+	[[ ! -e ran ]]
+	echo >go
+	wait "$waiter"
+	[[ -e ran ]]
 }
 
 @test "--force starts beside the command that has closed the lock, and -v says so" {

@@ -367,6 +367,31 @@ start_beside_late_keeper() {
 	start_beside_late_keeper
 }
 
+@test "a keeper that is late is waited for also when nobody has reaped the command" {
+	mkfifo ready release
+	sh -c '"$0" -o lock sh -c "echo >ready; read -r _ <release" & exec sleep 60' "$ONLYONE" 3>&- & # sleep reaps nobody
+	read -t 20 -r _ <>ready
+	keeper=$(keepers)
+	kill -STOP "$keeper"
+	eventually "the keeper has stopped" in_state T "$keeper"
+	echo >release
+	eventually "the command is a zombie" in_state Z "$(cat lock)"
+	start_beside_late_keeper
+}
+
+@test "a keeper that is late does not hold up what has come in place of its directory" {
+	mkdir data
+	hold -o data
+	keeper=$(keepers)
+	kill -STOP "$keeper"
+	eventually "the keeper has stopped" in_state T "$keeper"
+	mv data moved
+	mkdir data
+	release
+	run -0 onlyone data true
+	kill -CONT "$keeper"
+}
+
 # -- no keeper, no command --
 
 @test "without a process for the keeper the command does not start" {

@@ -230,6 +230,14 @@ need_mounts() {
 	[[ ${lines[1]} =~ ^"ftruncate("[0-9]+", "[0-9]") " ]]
 }
 
+@test "the PID is written last, so that the file's times are those of the whole record" {
+	need strace
+	need_attributes
+	strace -qq -e trace=fsetxattr,pwrite64,ftruncate,execve -o calls onlyone lock sh -c :
+	run -0 sed -n '2,/execve/s/(.*//p' calls
+	[[ $output == $'fsetxattr\npwrite64\nftruncate\nexecve' ]]
+}
+
 @test "nothing is written before the lock is held" {
 	onlyone lock true
 	need flock
@@ -482,6 +490,28 @@ need_mounts() {
 	[[ $(cat seen) == "$WAITER" ]]
 }
 
+@test "who waited for a file that another of the same inode was mounted over starts over on that" {
+	need_mounts
+	need flock
+	mkdir run
+	# shellcheck disable=SC2016 # for the shell in the namespace
+	run -0 unshare --mount bash -ec '
+		mount -t tmpfs none run
+		mkfifo ready release
+		flock run/lock sh -c "echo >ready; read -r _ <release" 3>&- &
+		read -r _ <>ready
+		inode=$(stat -c %i run/lock)
+		onlyone -b run/lock sh -c "cat run/lock >seen" 3>&- &
+		waiter=$!
+		until grep -q -e "-> .*:$inode " /proc/locks; do sleep 0.01; done
+		mount -t tmpfs none run
+		: >run/lock
+		[[ $(stat -c %i run/lock) == "$inode" ]] # since Linux 5.9
+		echo >release
+		wait "$waiter"
+		[[ $(cat seen) == "$waiter" ]]'
+}
+
 @test "who waited for a file that was replaced waits for the new one's holder too" {
 	need flock
 	mkfifo ready go
@@ -494,6 +524,30 @@ need_mounts() {
 	eventually "the waiter waits for the new file" waiters lock 1
 	[[ ! -e ran ]]
 	echo >go
+	wait "$WAITER"
+	[[ -e ran ]]
+}
+
+@test "who waited for files that were replaced keeps nothing of them open" {
+	need flock
+	mkfifo ready go0 go1 go2 go3
+	mkdir run
+	: >run/lock
+	flock run/lock sh -c 'echo >ready; read -r _ <go0' 3>&- &
+	read -t 20 -r _ <>ready
+	start_waiter run/lock -b run/lock touch ran
+	local n before=("/proc/$WAITER/fd/"*) now
+	for n in 1 2 3; do
+		rm run/lock
+		# shellcheck disable=SC2016 # for the shell that flock starts
+		flock run/lock sh -c 'echo >ready; read -r _ <"$0"' "go$n" 3>&- &
+		read -t 20 -r _ <>ready
+		echo >"go$((n - 1))"
+		eventually "the waiter waits for the new file" waiters run/lock 1
+		now=("/proc/$WAITER/fd/"*)
+		[[ ${#now[@]} == "${#before[@]}" ]]
+	done
+	echo >go3
 	wait "$WAITER"
 	[[ -e ran ]]
 }

@@ -105,6 +105,21 @@ got() {
 	ended 7 "$COMMAND"
 }
 
+@test "also without user attributes" {
+	need_root
+	mkdir bare
+	run -0 unshare --mount bash -ec '
+		mount -t ramfs none bare
+		cd bare
+		mkfifo ready
+		onlyone -o lock sh -c "echo >ready; exec sleep 60" 3>&- &
+		read -r _ <>ready
+		onlyone --signal TERM lock
+		status=0
+		wait "$!" || status=$?
+		[[ $status == 143 ]]'
+}
+
 @test "a command that has closed the lock can be signalled" {
 	need_attributes
 	start lock 'exec {ONLYONE_FD}>&-; echo >ready; exec sleep 60'
@@ -333,6 +348,24 @@ got() {
 	sleep 0.2 # time to give up in, wrongly
 	kill -KILL "$child"
 	ended 0 "$signaller"
+}
+
+@test "-w waits also for who cannot be seen and holds a file that was removed" {
+	let_nobody_in
+	install -o 65534 -m 644 /dev/null lock
+	start lock 'trap "" TERM; sleep 60 3>&- & echo "$!" >child; echo >ready
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups sleep 60'
+	eventually "it runs" runs "$COMMAND" sleep
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$ONLYONE" --signal TERM -w 60 lock 2>said 3>&- &
+	signaller=$!
+	eventually "--signal waits" waits_for "$signaller" "$COMMAND"
+	rm lock
+	kill -KILL "$COMMAND"
+	run -75 --separate-stderr as_nobody "$ONLYONE" --signal TERM -w 0.1 lock
+	[[ $stderr == "onlyone: lock: held by an unknown process: the file that it locked was removed or replaced"* ]]
+	kill -KILL "$(cat child)"
+	ended 0 "$signaller"
+	[[ ! -s said && ! -e lock ]]
 }
 
 @test "a running copy is replaced: onlyone --signal TERM -w 10 lock && exec onlyone lock server" {

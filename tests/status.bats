@@ -77,14 +77,15 @@ is_held_by() {
 		onlyone lock sleep 60 3>&- >/dev/null 2>&1 &
 		until [[ /proc/$!/exe -ef $(command -v sleep) ]]; do sleep 0.01; done
 		read -r pid locked rest <<<"$(getfattr --only-values -n user.onlyone lock)"
-		for ago in 150 11520 180000; do
+		for ago in 150 11520 180000 -1000; do
 			setfattr -n user.onlyone -v "$pid $((locked - ago * 1000000000)) $rest" lock
 			onlyone --status lock
 		done
 		kill "$!"'
-	[[ ${lines[0]} =~ " (sleep 60) for 2 min "[0-9]+" s"$ ]]
+	[[ ${lines[0]} =~ " (sleep 60) for 2 min "3[0-9]" s"$ ]]
 	[[ ${lines[1]} == *" (sleep 60) for 3 h 12 min" ]]
 	[[ ${lines[2]} == *" (sleep 60) for 2 d 2 h" ]]
+	[[ ${lines[3]} == *" (sleep 60)" ]] # from the future: since when is not said
 }
 
 # -- who --
@@ -103,6 +104,19 @@ is_held_by() {
 	eventually "one is left" is_single "$two" "$recorded"
 }
 
+@test "the time of a holder that is not the recorded one is its own" {
+	need_attributes
+	need flock
+	onlyone lock true
+	read -r recorded _ rest <<<"$(getfattr --only-values -n user.onlyone lock)"
+	setfattr -n user.onlyone -v "$recorded 1 $rest" lock # right after the boot
+	flock --no-fork lock sleep 60 3>&- &
+	eventually "flock holds it" held lock
+	eventually "it runs" runs "$!" sleep
+	run -0 onlyone --status lock
+	[[ $output =~ ^"held by PID $! (sleep 60) for "[0-9]" s: the recorded process $recorded has ended"$ ]]
+}
+
 is_single() {
 	[[ $(onlyone --status lock) =~ ^"held by PID $1 (sleep 60) for "[0-9]+" s: the recorded process $2 has ended"$ ]]
 }
@@ -118,6 +132,25 @@ is_single() {
 	release
 	run -0 onlyone --pid lock
 	[[ $output == "$one" ]]
+}
+
+@test "a shared holder that asks is named, and what it asks with is not" {
+	run -0 onlyone -s lock sh -c 'onlyone --pid lock; echo $$'
+	[[ ${#lines[@]} == 2 && ${lines[0]} == "${lines[1]}" ]]
+	run -0 onlyone -s lock sh -c 'onlyone --status lock; echo $$'
+	[[ ${#lines[@]} == 2 && ${lines[0]} == "held by PID ${lines[1]} (sh -c "* ]]
+}
+
+@test "who has the lock both by itself and by a keeper is named once" {
+	rm -f ready release
+	mkfifo ready release
+	"$ONLYONE" -o -s lock "$ONLYONE" -s lock sh -c 'echo >ready; read -r _ <release' 3>&- &
+	command=$!
+	read -t 20 -r _ <>ready
+	run -0 onlyone --pid lock
+	[[ $output == "$command" ]]
+	echo >release
+	wait "$command"
 }
 
 @test "with -o the command is named, not the keeper" {
@@ -261,6 +294,22 @@ held() {
 	[[ ${lines[1]} == "held, by a process that cannot be seen from here" ]]
 }
 
+@test "a recorded process that may not be looked at is not said to have ended" {
+	let_nobody_in
+	need flock
+	run -0 unshare --mount --pid --fork --kill-child bash -ec '
+		mount -t proc -o hidepid=1 proc /proc
+		mkfifo ready
+		echo $$ >lock
+		chmod 644 lock
+		setpriv --reuid=65534 --regid=65534 --clear-groups \
+			flock -s --no-fork lock sh -c "echo >&8; exec sleep 60 8>&-" 8>ready 3>&- >/dev/null 2>&1 &
+		read -r _ <ready
+		setpriv --reuid=65534 --regid=65534 --clear-groups onlyone --status lock
+		kill "$!"' # so that bash stays the first process
+	[[ $output =~ ^"held by PID "[0-9]+" ("[^:]*") for "[0-9]+" s"$ ]]
+}
+
 @test "a container cannot see the host's holder, but that there is one" {
 	need_root
 	hold lock
@@ -281,6 +330,28 @@ held() {
 		onlyone --status lock
 		onlyone --pid lock 2>/dev/null || echo "$?"' container "$!"
 	[[ $output == "held, by a process that cannot be seen from here"$'\n77' ]]
+}
+
+@test "nor by one that stands in the file, and is right in there" {
+	need_root
+	hold -s lock
+	echo "$HOLDER" >lock
+	run -0 onlyone --pid lock
+	[[ $output == "$HOLDER" ]]
+	run -77 unshare --pid --fork --kill-child "$ONLYONE" --pid lock
+	release
+}
+
+@test "nor does it name who holds a file that was removed" {
+	need_root
+	run -0 unshare --pid --fork --kill-child bash -ec '
+		mkfifo ready
+		onlyone lock sh -c "echo >ready; exec sleep 70" 3>&- &
+		read -r _ <>ready
+		rm lock
+		onlyone --status lock
+		onlyone --pid lock 2>/dev/null || echo "$?"'
+	[[ $output == "held, by a process that cannot be seen from here: the file that it locked was removed or replaced"$'\n77' ]]
 }
 
 @test "the host names a container's holder by the host's number" {
