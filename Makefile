@@ -89,7 +89,7 @@ $(BUILD):
 need = @command -v $(1) >/dev/null || { echo "$(1) is missing: apt-get install $(2)" >&2; exit 1; }
 
 # bats runs tests side by side only with GNU parallel.
-JOBS ?= $(shell parallel --version 2>/dev/null </dev/null | grep -q GNU && echo $$(($$(nproc) * 2)))
+JOBS ?= $(shell parallel --version 2>/dev/null </dev/null | grep -q GNU && echo $$(($$(nproc) * 3)))
 BATS = ONLYONE=$(abspath $(BUILD)/onlyone) bats $(if $(JOBS),--jobs $(JOBS))
 
 check: all

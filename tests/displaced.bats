@@ -355,13 +355,15 @@ believed() {
 	local lock
 	mkdir -m 755 given
 	install -m 600 -o 65534 /dev/null given/lock
-	install -d -o 65534 removed renamed data
-	for lock in given/lock removed/lock renamed/lock data; do
+	install -d -o 65534 removed renamed data his
+	mkdir -m 755 his/roots
+	install -m 600 -o 65534 /dev/null his/roots/lock
+	for lock in given/lock his/roots/lock removed/lock renamed/lock data; do
 		mkfifo -m 666 ready release
 		as_nobody "$ONLYONE" "$lock" sh -c 'echo >ready; read -r _ <release' 3>&- &
 		read -t 20 -r _ <>ready
 		case $lock in
-		given/lock) rm given/lock ;;
+		given/lock | his/roots/lock) rm "$lock" ;;
 		removed/lock) rm -r removed && mkdir removed ;;
 		renamed/lock) chown 0 renamed && mv renamed moved && mkdir renamed ;;
 		data) rm -r data && mkdir data ;;
@@ -685,10 +687,23 @@ does_not_look() {
 		[[ $status == 75 ]]' "$ONLYONE"
 }
 
+# pretend [COMMAND...] FILE: another user locks a file of his own as onlyone would lock run/lock.
+pretend() {
+	as_nobody "${@:1:$#-1}" "$PWD/forge" "$END_OF_LOCK" "${!#}" "$PWD/ready" 3>&- &
+	: <ready
+	grep -q " OFDLCK .* 0 $END_OF_LOCK\$" /proc/locks
+}
+
+# Without the record of the last one, which would vouch for it.
+starts_anew() {
+	rm -f run/lock
+	run -0 onlyone run/lock true
+}
+
 @test "a lock that another user has made to look like a displaced one does not keep root out" {
 	let_nobody_in
 	need cc
-	cat >pretend.c <<-'END'
+	cat >forge.c <<-'END'
 		#define _GNU_SOURCE
 		#include <fcntl.h>
 		#include <stdlib.h>
@@ -696,39 +711,35 @@ does_not_look() {
 		int main(int argc, char **argv)
 		{
 			struct flock range = { .l_type = F_WRLCK, .l_len = argc > 1 ? atoll(argv[1]) + 1 : 0 };
-			int lock = open("open/his", O_RDWR | O_CREAT, 0644);
+			int lock = open(argv[2], O_RDWR | O_CREAT, 0644);
 			if (fcntl(lock, F_OFD_SETLK, &range))
 				return 1;
-			close(open("ready", O_WRONLY));
+			close(open(argv[3], O_WRONLY));
 			for (;;)
 				pause();
 		}
 	END
-	cc -o pretend pretend.c
-	install -d -m 777 open
+	cc -o forge forge.c
+	install -d -m 1777 open
 	mkdir -m 755 run
 	mkfifo -m 666 ready
 	hold run/lock
-	end=$(awk -v inode=":$(stat -c %i run/lock)\$" '$2 == "OFDLCK" && $6 ~ inode { print $8 }' /proc/locks)
-	[[ $end =~ ^[0-9]+$ ]]
+	END_OF_LOCK=$(awk -v inode=":$(stat -c %i run/lock)\$" '$2 == "OFDLCK" && $6 ~ inode { print $8 }' /proc/locks)
+	[[ $END_OF_LOCK =~ ^[0-9]+$ ]]
 	release
-	rm run/lock
-	as_nobody ./pretend "$end" 3>&- &
-	: <ready
-	grep -q " OFDLCK .* 0 $end\$" /proc/locks
-	run -0 onlyone run/lock true
+	pretend open/his
+	starts_anew
 
-	# nor where the file was removed with its directory
-	rm -r open
-	run -0 onlyone run/lock true
+	# nor where he has removed the file with its directory
+	as_nobody mkdir open/mine
+	pretend open/mine/his
+	as_nobody rm -r open/mine
+	starts_anew
 
 	# nor with mounts of his own, where it stands at the very place
-	install -d -m 777 open
-	as_nobody unshare --user --map-root-user --mount sh -c 'mount --bind open run && cd run &&
-		ln -s . open && ln -s ../ready . && exec ../pretend "$0"' "$end" 3>&- &
-	: <ready
-	[[ $(readlink /proc/[0-9]*/fd/*) == *"$PWD/run/his"* ]]
-	run -0 onlyone run/lock true
+	pretend unshare --user --map-root-user --mount sh -c 'mount --bind open run && exec "$0" "$@"' run/hers
+	[[ $(readlink /proc/[0-9]*/fd/*) == *"$PWD/run/hers"* ]]
+	starts_anew
 }
 
 @test "another program's lock that ends where ours would, but is of another kind or lacks the bit, is none of ours" {
