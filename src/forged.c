@@ -44,6 +44,16 @@ static bool stood_in(const char *path, const struct lock *l)
 	return slash - path == length && memcmp(path, parent, (size_t) length) == 0;
 }
 
+/* A memfd and the like, of no directory at all, shows as if it were removed from the root. */
+static bool stood_nowhere(const char *path)
+{
+	static const char removed[] = " (deleted)";
+	size_t length = strlen(path), end = sizeof removed - 1;
+
+	return strrchr(path, '/') == path && length > end &&
+	       strcmp(path + length - end, removed) == 0;
+}
+
 /*
  * From the root down: below the first directory that he may write to anything can be his, links
  * too. In a sticky one (/tmp) that is only what does not belong to others.
@@ -74,5 +84,7 @@ bool forged(const struct lock *l, const struct bearer *b)
 		return false;
 	if (!S_ISREG(b->file.st_mode) || !has_our_user_namespace(b->pid))
 		return true;
-	return *b->path == '/' && !stood_in(b->path, l) && may_have_made(owner, b->path);
+	if (*b->path != '/' || stood_in(b->path, l))
+		return false;
+	return stood_nowhere(b->path) || may_have_made(owner, b->path);
 }

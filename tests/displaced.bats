@@ -707,11 +707,12 @@ starts_anew() {
 		#define _GNU_SOURCE
 		#include <fcntl.h>
 		#include <stdlib.h>
+		#include <sys/mman.h>
 		#include <unistd.h>
 		int main(int argc, char **argv)
 		{
 			struct flock range = { .l_type = F_WRLCK, .l_len = argc > 1 ? atoll(argv[1]) + 1 : 0 };
-			int lock = open(argv[2], O_RDWR | O_CREAT, 0644);
+			int lock = argv[2][0] == '-' ? memfd_create("his", 0) : open(argv[2], O_RDWR | O_CREAT, 0644);
 			if (fcntl(lock, F_OFD_SETLK, &range))
 				return 1;
 			close(open(argv[3], O_WRONLY));
@@ -734,6 +735,10 @@ starts_anew() {
 	as_nobody mkdir open/mine
 	pretend open/mine/his
 	as_nobody rm -r open/mine
+	starts_anew
+
+	# nor where the file never had a directory
+	pretend -
 	starts_anew
 
 	# nor with mounts of his own, where it stands at the very place
