@@ -115,7 +115,7 @@ static void look_at_folders(long parent)
 	}
 }
 
-/* Still the same file; the boot and PID namespace; the record and whether its process lives. */
+/* Still the same file; the boot and the namespaces; the record and whether its process lives. */
 static void check(const char *path, long parent, long fd)
 {
 	struct stat s;
@@ -127,6 +127,7 @@ static void check(const char *path, long parent, long fd)
 	call(SYS_read, boot, (long) text, 36, 0);
 	call(SYS_close, boot, 0, 0, 0);
 	call(SYS_readlink, (long) "/proc/self/ns/pid", (long) text, sizeof text, 0);
+	call(SYS_readlink, (long) "/proc/self/ns/time", (long) text, sizeof text, 0);
 	call(SYS_pread64, fd, (long) text, 9, 0);
 	call(SYS_fstat, fd, (long) &s, 0, 0);
 	call(SYS_fgetxattr, fd, (long) attribute, (long) text, 84);
