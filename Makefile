@@ -13,6 +13,7 @@
 #
 #   CC=musl-gcc              a static binary for containers
 #   LINKAGE=dynamic          or static, or static-pie: chosen by what the toolchain can link
+#   TESTS=tests/lock.bats    not all of them
 #   SANITIZE=1               AddressSanitizer and UndefinedBehaviorSanitizer
 
 VERSION = 1.0.0
@@ -92,9 +93,10 @@ need = @command -v $(1) >/dev/null || { echo "$(1) is missing: apt-get install $
 JOBS ?= $(shell parallel --version 2>/dev/null </dev/null | grep -q GNU && echo $$(($$(nproc) * 3)))
 BATS = ONLYONE=$(abspath $(BUILD)/onlyone) bats $(if $(JOBS),--jobs $(JOBS))
 
+TESTS ?= tests
 check: all
 	$(call need,bats,bats)
-	$(BATS) tests
+	$(BATS) $(TESTS)
 
 check-real: all
 	$(call need,bats,bats)
@@ -164,8 +166,8 @@ uninstall:
 # The same bytes from the same files, whoever packs them and when.
 dist:
 	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --mode=u=rwX,go=rX \
-		--exclude='*~' --exclude='*.o' --transform='s,^,onlyone-$(VERSION)/,' -cf - .ci .clang-format .clang-tidy .gitignore \
-		LICENSE Makefile README.md man src tests | gzip -n >onlyone-$(VERSION).tar.gz
+		--exclude='*~' --exclude='*.o' --transform='s,^,onlyone-$(VERSION)/,' \
+		-cf - .ci .clang-format .clang-tidy .gitignore LICENSE Makefile README.md man src tests | gzip -n >onlyone-$(VERSION).tar.gz
 
 clean:
 	rm -rf $(BUILD) onlyone-$(VERSION).tar.gz

@@ -7,7 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OTHERS_WRITE = S_IWGRP | S_IWOTH };
+static bool may_write(uid_t owner, const struct stat *s)
+{
+	return s->st_uid == owner || (s->st_mode & (S_IWGRP | S_IWOTH)) != 0;
+}
 
 /* In doubt he may. */
 static bool may_put_files(uid_t owner, const struct lock *l)
@@ -16,7 +19,7 @@ static bool may_put_files(uid_t owner, const struct lock *l)
 
 	if (owner == 0 || owner == geteuid() || l->parent == -1 || fstat(l->parent, &s) == -1)
 		return true;
-	return s.st_uid == owner || (s.st_mode & OTHERS_WRITE) != 0;
+	return may_write(owner, &s);
 }
 
 /* A user namespace of his own lets him mount what he likes, and so have any path. */
@@ -60,16 +63,17 @@ static bool stood_nowhere(const char *path)
  */
 static bool may_have_made(uid_t owner, const char *path)
 {
-	char above[PATH_MAX] = "/";
+	char above[PATH_MAX];
 	bool writable = false;
 	struct stat s;
 
 	for (const char *slash = path; slash != NULL; slash = strchr(slash + 1, '/')) {
-		memcpy(above + 1, path + 1, slash == path ? 0 : (size_t) (slash - path) - 1);
-		above[slash == path ? 1 : slash - path] = '\0';
+		size_t length = slash == path ? 1 : (size_t) (slash - path);
+		memcpy(above, path, length);
+		above[length] = '\0';
 		if (lstat(above, &s) == -1)
 			return errno == ENOENT && writable;
-		writable = s.st_uid == owner || (s.st_mode & OTHERS_WRITE) != 0;
+		writable = may_write(owner, &s);
 		if (s.st_uid == owner || (writable && !(s.st_mode & S_ISVTX)))
 			return true;
 	}

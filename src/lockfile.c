@@ -164,16 +164,25 @@ static char *path_inside(const char *directory)
 	return path;
 }
 
-static void open_locked_file(struct lock *l, const struct lock_wish *w)
+/* Opens what the lock file stands in, and returns its name there; NULL with errno. */
+static const char *open_place(struct lock *l)
 {
 	const char *name = LOCK_IN_DIRECTORY;
 
-	if (l->directory != -1)
-		l->inside = path_inside(l->path);
 	l->parent = l->directory != -1 ? l->directory : open_parent(l->path, &name);
 	if (l->parent == -1)
-		cannot_open(l->path);
+		return NULL;
 	set_mark(l, l->parent, name);
+	return name;
+}
+
+static void open_locked_file(struct lock *l, const struct lock_wish *w)
+{
+	if (l->directory != -1)
+		l->inside = path_inside(l->path);
+	const char *name = open_place(l);
+	if (name == NULL)
+		cannot_open(l->path);
 	l->fd = l->content = open_file(l->parent, name, lock_file_name(l), w);
 }
 
@@ -254,79 +263,90 @@ static enum taking take_file(const struct lock *l, const struct limit *limit)
 
 /* -- what the kernel knows of an open file -- */
 
-/* The mount that fd is on and, where the kernel tells (since Linux 5.14), the inode: -1 with errno.
- */
-static int find_mount(int fd, struct procfs_mount *m, uint64_t *inode)
+enum { FDINFO_SIZE = 1024 };
+
+/* -1 with errno. */
+static int peek_at(int fd, char *fdinfo)
 {
-	char path[DESCRIPTOR_PATH], text[1024];
+	char path[DESCRIPTOR_PATH];
 
 	descriptor_path(path, "fdinfo", fd);
-	if (procfs_peek(path, text, sizeof text) == -1)
-		return -1;
-	uint64_t number = procfs_field(text, "ino");
+	return procfs_peek(path, fdinfo, FDINFO_SIZE) == -1 ? -1 : 0;
+}
+
+/* The mount that the file is on and, where the kernel tells (since Linux 5.14), the inode: -1 with
+ * errno.
+ */
+static int find_mount(const char *fdinfo, struct procfs_mount *m, uint64_t *inode)
+{
+	uint64_t number = procfs_field(fdinfo, "ino");
+
 	if (number != UINT64_MAX)
 		*inode = number;
 	char *mounts = procfs_read("/proc/self/mountinfo");
 	if (mounts == NULL)
 		return -1;
-	int found = procfs_find_mount(mounts, procfs_field(text, "mnt_id"), m);
+	int found = procfs_find_mount(mounts, procfs_field(fdinfo, "mnt_id"), m);
 	free(mounts);
 	if (found == -1)
 		errno = ENOENT; /* unmounted lazily, or outside our root */
 	return found;
 }
 
-/* What fd bears is listed under the same numbers everywhere. */
-static bool identify_by_lock(int fd, struct procfs_lock *where)
-{
-	char path[DESCRIPTOR_PATH], text[1024];
-	struct procfs_lock lock;
-
-	descriptor_path(path, "fdinfo", fd);
-	if (procfs_peek(path, text, sizeof text) == -1)
-		return false;
-	const char *at = strstr(text, "\nlock:");
-	if (at == NULL || !procfs_next_lock(&at, &lock))
-		return false;
-	*where = (struct procfs_lock){
-		.major = lock.major, .minor = lock.minor, .inode = lock.inode
-	};
-	return true;
-}
-
 int lock_identify(int fd, struct procfs_lock *where)
 {
+	char fdinfo[FDINFO_SIZE];
+	const char *at = fdinfo;
+	struct procfs_lock lock;
 	struct procfs_mount mount;
 	struct stat s;
 
-	if (identify_by_lock(fd, where))
-		return 0;
 	if (fstat(fd, &s) == -1)
 		return -1;
 	*where = (struct procfs_lock){
 		.major = major(s.st_dev), .minor = minor(s.st_dev), .inode = s.st_ino
 	};
+	if (peek_at(fd, fdinfo) == -1)
+		return errno == ENOENT ? 0 : -1;
+	/* What fd bears is listed under the same numbers everywhere. */
+	if (procfs_next_lock(&at, &lock)) {
+		*where = (struct procfs_lock){
+			.major = lock.major, .minor = lock.minor, .inode = lock.inode
+		};
+		return 0;
+	}
 	/* On btrfs and overlayfs the kernel's lists show other numbers than stat(2). */
-	if (find_mount(fd, &mount, &where->inode) == -1)
+	if (find_mount(fdinfo, &mount, &where->inode) == -1)
 		return errno == ENOENT ? 0 : -1;
 	where->major = mount.major;
 	where->minor = mount.minor;
 	return 0;
 }
 
+/* Whether it is on NFS, into *l. -1 with errno. */
+static int look_for_network(struct lock *l)
+{
+	struct statfs fs;
+
+	if (fstatfs(l->fd, &fs) == -1)
+		return -1;
+	l->network = fs.f_type == NFS_MAGIC;
+	return 0;
+}
+
 /* An NFS mount whose locks stay on this host: another host would not know of ours. */
 static void look_at_file_system(struct lock *l, bool force)
 {
-	struct statfs fs;
+	char fdinfo[FDINFO_SIZE];
 	struct procfs_mount mount;
 	uint64_t inode;
 
-	if (fstatfs(l->fd, &fs) == -1)
+	if (look_for_network(l) == -1)
 		err(EX_OSERR, "%s", l->path);
-	l->network = fs.f_type == NFS_MAGIC;
 	if (!l->network)
 		return;
-	if (find_mount(l->fd, &mount, &inode) == -1 || mount.locks_stay_local) {
+	if (peek_at(l->fd, fdinfo) == -1 || find_mount(fdinfo, &mount, &inode) == -1 ||
+		mount.locks_stay_local) {
 		static const char what[] = "%s: locks on this NFS mount may stay on this host "
 					   "(nolock or local_lock)";
 		if (!force)
@@ -479,8 +499,8 @@ static int reopen(const struct lock *l, int access)
 	return fd == -1 ? -1 : raise_descriptor(fd, l->path);
 }
 
-/* Whether the descriptor can bear a lock: status and message otherwise. */
-static void check_descriptor(const struct lock *l, struct stat *s)
+/* How it is open (F_GETFL), and on which file: status and message where there is none. */
+static int look_at_descriptor(const struct lock *l, struct stat *s)
 {
 	int flags = fcntl(l->fd, F_GETFL);
 
@@ -488,6 +508,14 @@ static void check_descriptor(const struct lock *l, struct stat *s)
 		errx(EX_USAGE, "%s: is not open", l->path);
 	if (fstat(l->fd, s) == -1)
 		err(EX_OSERR, "%s", l->path);
+	return flags;
+}
+
+/* Whether the descriptor can bear a lock: status and message otherwise. */
+static void check_descriptor(const struct lock *l, struct stat *s)
+{
+	int flags = look_at_descriptor(l, s);
+
 	if (S_ISDIR(s->st_mode))
 		errx(EX_DATAERR, "%s: is a directory; name it as LOCK instead", l->path);
 	refuse_foreign(l->path, s);
@@ -519,15 +547,14 @@ static void set_mark_of_descriptor(struct lock *l)
 /* What the descriptor bears already. Without /proc it counts as nothing. */
 static void remember(struct lock *l)
 {
-	char path[DESCRIPTOR_PATH], text[1024];
+	char fdinfo[FDINFO_SIZE];
+	const char *at = fdinfo;
 	struct procfs_lock lock;
 
 	l->before[FCNTL] = l->before[FLOCK] = F_UNLCK;
-	descriptor_path(path, "fdinfo", l->fd);
-	if (procfs_peek(path, text, sizeof text) == -1)
+	if (peek_at(l->fd, fdinfo) == -1)
 		return;
-	const char *at = strstr(text, "\nlock:");
-	while (at != NULL && procfs_next_lock(&at, &lock))
+	while (procfs_next_lock(&at, &lock))
 		if (lock.family != PROCFS_POSIX)
 			l->before[lock.family == PROCFS_OFD ? FCNTL : FLOCK] = lock.exclusive
 										       ? F_WRLCK
@@ -573,18 +600,14 @@ enum lock_outcome lock_adopt(struct lock *l, int fd, const struct lock_wish *w)
 bool lock_adopt_to_unlock(struct lock *l, int fd)
 {
 	const struct limit now = limit_none();
-	int flags = fcntl(fd, F_GETFL);
 	struct stat s;
-	struct statfs fs;
 
 	adopt(l, fd);
-	if (flags == -1 || flags & O_PATH)
-		errx(EX_USAGE, "%s: is not open", l->path);
-	if (fstat(fd, &s) == -1 || fstatfs(fd, &fs) == -1)
+	int flags = look_at_descriptor(l, &s);
+	if (look_for_network(l) == -1)
 		err(EX_OSERR, "%s", l->path);
 	if (!S_ISREG(s.st_mode))
 		refuse_foreign(l->path, &s);
-	l->network = fs.f_type == NFS_MAGIC;
 	if ((flags & O_ACCMODE) == O_RDONLY || s.st_nlink == 0 || s.st_size > RECORD_SIZE)
 		return false;
 	l->content = reopen(l, O_RDWR);
@@ -613,10 +636,11 @@ void lock_restore(const struct lock *l)
 	};
 	int saved = errno;
 
-	if (l->adopted && !l->network)
+	if (!l->adopted)
+		return;
+	if (!l->network)
 		flock(l->fd, flocks[l->before[FLOCK]] | LOCK_NB);
-	if (l->adopted)
-		fcntl(l->fd, F_OFD_SETLK, &range);
+	fcntl(l->fd, F_OFD_SETLK, &range);
 	errno = saved;
 }
 
@@ -624,9 +648,7 @@ void lock_restore(const struct lock *l)
 
 void lock_open_to_ask(struct lock *l, const char *path)
 {
-	const char *name = LOCK_IN_DIRECTORY;
 	struct stat s;
-	struct statfs fs;
 
 	*l = unopened(path);
 	if (is_directory(path)) {
@@ -634,19 +656,19 @@ void lock_open_to_ask(struct lock *l, const char *path)
 		if (l->directory == -1)
 			cannot_open(path);
 	}
-	l->parent = l->directory != -1 ? l->directory : open_parent(path, &name);
-	if (l->parent == -1 && errno == ENOENT)
+	const char *name = open_place(l);
+	if (name == NULL && errno == ENOENT)
 		return;
-	if (l->parent == -1)
+	if (name == NULL)
 		cannot_open(path);
-	set_mark(l, l->parent, name);
 	if (fstatat(l->parent, name, &s, AT_SYMLINK_NOFOLLOW) == 0) {
 		refuse_foreign(path, &s);
 		l->fd = l->content = openat(l->parent, name, O_RDONLY | SAFELY);
 	}
 	if (l->fd == -1 && errno != ENOENT)
 		cannot_open(path);
-	l->network = l->fd != -1 && fstatfs(l->fd, &fs) == 0 && fs.f_type == NFS_MAGIC;
+	if (l->fd != -1)
+		look_for_network(l); /* in doubt it is none */
 }
 
 /* 1, 0, or -1 with errno. */

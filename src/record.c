@@ -145,7 +145,7 @@ static ssize_t get_attribute(int fd, char *text)
 	return length;
 }
 
-/* The attribute counts only if it speaks of this PID in this boot, PID namespace and place. */
+/* The attribute counts only if it speaks of this PID in this boot, namespaces and place. */
 static int read_attribute(int fd, uint64_t origin, const struct stat *s, struct record *r)
 {
 	char text[ATTRIBUTE_SIZE + 1];

@@ -33,7 +33,7 @@ struct record {
 	pid_t pid;
 	char text[RECORD_SIZE]; /* the content as found, so that it can be put back */
 	size_t length;
-	bool strange; /* of another boot, PID namespace or place: the number says nothing here */
+	bool strange; /* of another boot, namespace or place: the number says nothing here */
 	uint64_t locked_at; /* its incarnation: CLOCK_BOOTTIME in nanoseconds; 0 if not known */
 	/*
 	 * Since when, in milliseconds of CLOCK_REALTIME, nothing has been done to the file: when the
@@ -45,8 +45,8 @@ struct record {
 
 /*
  * The hash of boot, PID and time namespace and the lock's place that a record of this process would
- * bear: 0 where there is no /proc that tells, and so no incarnations. -1 with errno
- * where there is one but it cannot be asked.
+ * bear: 0 where there is no /proc that tells, and so no incarnations. -1 with errno where there is
+ * one but it cannot be asked.
  */
 int record_origin(uint64_t mark, uint64_t *origin);
 
