@@ -23,9 +23,9 @@ hold_named() {
 	read -t 20 -r _ <>ready || fail "no holder: $1"
 }
 
-# hold_by TOOL...: another tool holds `lock` until the test ends. $OTHER is the PID of the process
+# hold_to_the_end TOOL...: another tool holds `lock` until the test ends. $OTHER is the PID of the process
 # that it runs.
-hold_by() {
+hold_to_the_end() {
 	need "$1"
 	mkfifo ready never
 	"$@" sh -c 'echo $$ >ready; read -r _ <never' 3>&- &
@@ -108,17 +108,17 @@ shared_with_nobody() {
 }
 
 @test "another tool's holder is named, though it records nothing" {
-	hold_by setlock lock
+	hold_to_the_end setlock lock
 	told "held by PID $OTHER (sh)"
 }
 
 @test "so is one with the other kind of lock" {
-	hold_by s6-setlock lock
+	hold_to_the_end s6-setlock lock
 	told "held by PID $OTHER (sh)"
 }
 
 @test "all who inherited another tool's lock are named" {
-	hold_by flock lock
+	hold_to_the_end flock lock
 	local parent
 	parent=$(sed 's/.*) . \([0-9]*\) .*/\1/' "/proc/$OTHER/stat")
 	told "held by PID $parent (flock), PID $OTHER (sh)"
@@ -207,7 +207,7 @@ shared_with_nobody() {
 @test "a process whose PID merely stands in the file is not named" {
 	bystander
 	echo "$BYSTANDER" >lock
-	hold_by setlock lock
+	hold_to_the_end setlock lock
 	told "held by PID $OTHER (sh)"
 }
 
@@ -220,7 +220,7 @@ shared_with_nobody() {
 	bystander # a second younger: it may have begun in the very clock tick of the record's
 	setfattr -n user.onlyone -v "$BYSTANDER $((time - 1000000000)) $origin" lock
 	echo "$BYSTANDER" >lock
-	hold_by setlock lock
+	hold_to_the_end setlock lock
 	told "held by PID $OTHER (sh)"
 }
 
@@ -266,7 +266,7 @@ shared_with_nobody() {
 	shared_with_nobody
 	: >lock
 	chmod 644 lock
-	hold_by setlock lock
+	hold_to_the_end setlock lock
 	run -75 "${NOBODY[@]}" ./onlyone -s lock true
 	[[ $output == "onlyone: lock: held by an unknown process" ]]
 }
@@ -276,7 +276,7 @@ shared_with_nobody() {
 	bystander
 	echo "$BYSTANDER" >lock
 	chmod 644 lock
-	hold_by setlock lock
+	hold_to_the_end setlock lock
 	run -75 "${NOBODY[@]}" ./onlyone -s lock true
 	[[ $output == "onlyone: lock: held by an unknown process" ]]
 }
@@ -323,7 +323,7 @@ shared_with_nobody() {
 
 @test "a lock of which nothing can be seen from a container, not even in /proc/locks, is held" {
 	need_root
-	hold_by flock lock
+	hold_to_the_end flock lock
 	run -75 timeout -k 1 20 unshare --pid --fork --kill-child --mount-proc "$ONLYONE" lock touch ran
 	[[ $output == "onlyone: lock: held by an unknown process" && ! -e ran ]]
 }

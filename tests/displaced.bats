@@ -687,6 +687,11 @@ does_not_look() {
 		[[ $status == 75 ]]' "$ONLYONE"
 }
 
+# end_of LOCK: the last byte of the fcntl(2) lock on it, which is held.
+end_of() {
+	awk -v inode=":$(stat -c %i "$1")\$" '$2 == "OFDLCK" && $6 ~ inode { print $8 }' /proc/locks
+}
+
 # pretend [COMMAND...] FILE: another user locks a file of his own as onlyone would lock run/lock.
 pretend() {
 	as_nobody "${@:1:$#-1}" "$PWD/forge" "$END_OF_LOCK" "${!#}" "$PWD/ready" 3>&- &
@@ -725,7 +730,7 @@ starts_anew() {
 	mkdir -m 755 run
 	mkfifo -m 666 ready
 	hold run/lock
-	END_OF_LOCK=$(awk -v inode=":$(stat -c %i run/lock)\$" '$2 == "OFDLCK" && $6 ~ inode { print $8 }' /proc/locks)
+	END_OF_LOCK=$(end_of run/lock)
 	[[ $END_OF_LOCK =~ ^[0-9]+$ ]]
 	release
 	pretend open/his
@@ -750,12 +755,12 @@ starts_anew() {
 @test "another program's lock that ends where ours would, but is of another kind or lacks the bit, is none of ours" {
 	need perl
 	hold lock
-	end=$(awk -v inode=":$(stat -c %i lock)\$" '$2 == "OFDLCK" && $6 ~ inode { print $8 }' /proc/locks)
+	end=$(end_of lock)
 	release
 	rm lock
 	mkfifo ready
-	# pretend COMMAND END: fcntl(2)'s F_OFD_SETLK is 37, F_SETLK is 6.
-	pretend() {
+	# lock_until COMMAND END: fcntl(2)'s F_OFD_SETLK is 37, F_SETLK is 6.
+	lock_until() {
 		perl -MFcntl -e '
 			open my $lock, "+>>", "other.$$" or die $!;
 			my $range = pack "s s x![q] q q l x4", F_WRLCK, 0, 0, $ARGV[1] + 1, 0;
@@ -767,14 +772,14 @@ starts_anew() {
 		disown "$!" # teardown ends the last: not to be reported
 		: <ready
 	}
-	pretend 6 "$end"
+	lock_until 6 "$end"
 	run -0 onlyone lock true
 	rm lock # whose record would vouch for it
-	pretend 37 "$((end & ~(1 << 62)))"
+	lock_until 37 "$((end & ~(1 << 62)))"
 	run -0 onlyone lock true
 	rm lock
 	kill "${pretenders[@]}"
-	pretend 37 "$end" # nothing but that was wrong with them
+	lock_until 37 "$end" # nothing but that was wrong with them
 	run -75 onlyone lock true
 }
 

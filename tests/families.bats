@@ -4,21 +4,6 @@
 
 load helper
 
-# hold_by TOOL...: another tool holds `lock` until `let_go`. $OTHER is the PID that was started.
-hold_by() {
-	mkdir -p other
-	rm -f other/*
-	mkfifo other/ready other/go
-	"$@" sh -c 'echo >other/ready; read -r _ <other/go' 3>&- &
-	OTHER=$!
-	read -t 20 -r _ <>other/ready || fail "no holder: $*"
-}
-
-let_go() {
-	echo >other/go
-	wait "$OTHER"
-}
-
 # excludes STATUS TOOL...: TOOL, which does not wait and whose status for a conflict is STATUS, and
 # onlyone do not let each other in, nor wait.
 excludes() {

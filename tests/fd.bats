@@ -129,24 +129,8 @@ go() {
 	go
 }
 
-@test "who is refused on account of a command that has closed the lock keeps none of it" {
-	need_attributes
-	mkfifo running end
-	"$ONLYONE" lock bash -c 'exec {ONLYONE_FD}>&-; echo >running; read -r _ <end' 3>&- &
-	deserter=$!
-	read -t 20 -r _ <>running
-	shell 'exec 9>>lock; onlyone --fd 9 2>/dev/null || echo "$?" >status; ready; stay'
-	[[ $(cat status) == 75 ]]
-	run -0 flock -n lock true
-	echo >end
-	wait "$deserter"
-	run -0 onlyone lock true
-	go
-}
-
-@test "nor does who is refused on account of a file that was removed" {
-	hold lock
-	rm lock
+# A shell is refused on account of the holder, and keeps no lock of the file.
+refused_without_a_lock() {
 	shell 'exec 9>>lock; onlyone --fd 9 2>/dev/null || echo "$?" >status; ready; stay'
 	[[ $(cat status) == 75 ]]
 	run -0 flock -n lock true
@@ -155,16 +139,23 @@ go() {
 	go
 }
 
+@test "who is refused on account of a command that has closed the lock keeps none of it" {
+	desert lock
+	refused_without_a_lock
+}
+
+@test "nor does who is refused on account of a file that was removed" {
+	hold lock
+	rm lock
+	refused_without_a_lock
+}
+
 @test "-w waits also for a command that has closed the lock, and for who holds a removed file" {
-	need_attributes
-	mkfifo running end
-	"$ONLYONE" lock bash -c 'exec {ONLYONE_FD}>&-; echo >running; read -r _ <end' 3>&- &
-	deserter=$!
-	read -t 20 -r _ <>running
+	desert lock
 	"$ONLYONE" --fd 9 -w 60 touch first 9>>lock 3>&- &
 	starter=$!
-	eventually "it waits" waits_for "$starter" "$deserter"
-	echo >end
+	eventually "it waits" waits_for "$starter" "$HOLDER"
+	release
 	wait "$starter"
 	[[ -e first ]]
 

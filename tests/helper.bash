@@ -66,11 +66,24 @@ eventually() {
 
 # hold [OPTION...] LOCK: runs a holder until `release`. $HOLDER is its PID.
 hold() {
-	local latch
+	start_holder sh '' "$@"
+}
+
+# desert [OPTION...] LOCK: as hold, but the command has closed the lock's descriptor.
+desert() {
+	need_attributes
+	# shellcheck disable=SC2016 # the holder expands it
+	start_holder bash 'exec {ONLYONE_FD}>&-; ' "$@"
+}
+
+# start_holder SHELL SCRIPT [OPTION...] LOCK: SCRIPT is what it does first.
+start_holder() {
+	local latch shell=$1 script=$2
+	shift 2
 	latch=$(mktemp -d latch.XXXXXX)
 	mkfifo "$latch/ready" "$latch/release"
 	# shellcheck disable=SC2016 # the holder expands it
-	"$ONLYONE" "$@" sh -c 'echo >"$0/ready"; read -r status <"$0/release"; exit "$status"' \
+	"$ONLYONE" "$@" "$shell" -c "$script"'echo >"$0/ready"; read -r status <"$0/release"; exit "$status"' \
 		"$PWD/$latch" 3>&- &
 	HOLDER=$!
 	LATCH=$latch
@@ -81,6 +94,22 @@ hold() {
 release() {
 	printf '%s\n' "${1:-0}" >"$LATCH/release"
 	wait "$HOLDER"
+}
+
+# hold_by TOOL...: another tool than onlyone holds what it names until `let_go`. $OTHER is the PID
+# that was started.
+hold_by() {
+	mkdir -p other
+	rm -f other/*
+	mkfifo other/ready other/go
+	"$@" sh -c 'echo >other/ready; read -r _ <other/go' 3>&- &
+	OTHER=$!
+	read -t 20 -r _ <>other/ready || fail "no holder: $*"
+}
+
+let_go() {
+	echo >other/go
+	wait "$OTHER"
 }
 
 # waiters LOCK COUNT: COUNT requests wait in the kernel for a lock on LOCK.
@@ -132,6 +161,7 @@ as_nobody() {
 next_pid_is() {
 	echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
 }
+export -f next_pid_is
 
 # in_container SCRIPT [ARG...]: in a PID namespace with a /proc of its own.
 in_container() {

@@ -5,22 +5,9 @@
 
 load helper
 
-# desert [OPTION...] LOCK: as hold, but the command has closed the lock's descriptor.
-desert() {
-	need_attributes
-	LATCH=$(mktemp -d latch.XXXXXX)
-	mkfifo "$LATCH/ready" "$LATCH/release"
-	"$ONLYONE" "$@" bash -c 'exec {ONLYONE_FD}>&-
-		echo >"$0/ready"; read -r status <"$0/release"; exit "$status"' "$PWD/$LATCH" 3>&- &
-	HOLDER=$!
-	read -t 20 -r _ <>"$LATCH/ready" || fail "no holder: onlyone $*"
-}
-
 in_state() {
 	grep -q "^State:[[:space:]]*$1" "/proc/$2/status"
 }
-
-export -f next_pid_is
 
 # -- refused --
 
@@ -119,13 +106,11 @@ export -f next_pid_is
 	waiter=$!
 	eventually "the waiter waits" waits_for "$waiter" "$HOLDER"
 	rm lock
-	mkfifo ready go
-	flock lock sh -c 'echo >ready; read -r _ <go' 3>&- &
-	read -t 20 -r _ <>ready
+	hold_by flock lock
 	release
 	eventually "the waiter waits for the new file" waiters lock 1
 	[[ ! -e ran ]]
-	echo >go
+	let_go
 	wait "$waiter"
 	[[ -e ran ]]
 }

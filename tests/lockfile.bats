@@ -514,16 +514,14 @@ need_mounts() {
 
 @test "who waited for a file that was replaced waits for the new one's holder too" {
 	need flock
-	mkfifo ready go
 	hold lock
 	start_waiter lock -b lock touch ran
 	mv lock old
-	flock lock sh -c 'echo >ready; read -r _ <go' 3>&- &
-	read -t 20 -r _ <>ready
+	hold_by flock lock
 	release
 	eventually "the waiter waits for the new file" waiters lock 1
 	[[ ! -e ran ]]
-	echo >go
+	let_go
 	wait "$WAITER"
 	[[ -e ran ]]
 }

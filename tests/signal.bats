@@ -4,8 +4,6 @@
 
 load helper
 
-export -f next_pid_is
-
 # start [OPTION...] LOCK SCRIPT: the script says `echo >ready`. $COMMAND is its PID.
 start() {
 	mkfifo ready

@@ -4,8 +4,6 @@
 
 load helper
 
-export -f next_pid_is
-
 # start LOCK SCRIPT [ARG...]: onlyone runs the bash script, which says that it is ready by `echo
 # >ready` and stays by `read -r _ <release`. $COMMAND is its PID, unless AS says who else runs it.
 AS=()
