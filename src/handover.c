@@ -1,63 +1,64 @@
 #include "handover.h"
 
-#include "number.h"
 #include "status.h"
 
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char path_is[] = "ONLYONE_LOCK=", fd_is[] = "ONLYONE_FD=",
-		  directory_is[] = "ONLYONE_DIRECTORY_FD=";
+enum { LONGEST = sizeof "ONLYONE_DIRECTORY_FD=2147483647", WORDS = 4 };
 
 /* What we have to say in the command's environment. */
 struct words {
-	char path[sizeof path_is + PATH_MAX]; /* a longer path could not have been opened */
-	char fd[sizeof fd_is + NUMBER_SIZE];
-	char directory[sizeof directory_is + NUMBER_SIZE];
+	char lock[sizeof "ONLYONE_LOCK=" + PATH_MAX]; /* a longer path could not have been opened */
+	char pid[LONGEST], fd[LONGEST], directory[LONGEST];
 };
-enum { WORDS = 3 };
 
 /* Stores the words that apply in entries; how many. */
-static size_t tell(const struct lock *l, bool inherit, struct words *w, char **entries)
+static size_t write_words(const struct lock *l, bool inherit, struct words *w, char **entries)
 {
 	size_t n = 0;
 
-	if (!l->adopted) {
-		stpcpy(stpcpy(w->path, path_is), l->path);
-		entries[n++] = w->path;
+	snprintf(w->pid, sizeof w->pid, "ONLYONE_PID=%d", (int) getpid());
+	entries[n++] = w->pid;
+	if (l->path != NULL) {
+		snprintf(w->lock, sizeof w->lock, "ONLYONE_LOCK=%s", l->path);
+		entries[n++] = w->lock;
 	}
 	if (inherit) {
-		number_write(stpcpy(w->fd, fd_is), (uint64_t) l->fd);
+		snprintf(w->fd, sizeof w->fd, "ONLYONE_FD=%d", l->fd);
 		entries[n++] = w->fd;
 	}
 	if (inherit && l->directory != -1) {
-		number_write(stpcpy(w->directory, directory_is), (uint64_t) l->directory);
+		snprintf(
+			w->directory, sizeof w->directory, "ONLYONE_DIRECTORY_FD=%d", l->directory);
 		entries[n++] = w->directory;
 	}
 	return n;
 }
 
-static bool begins_with(const char *entry, const char *word)
-{
-	return strncmp(entry, word, strlen(word)) == 0;
-}
-
 /* What an outer onlyone has set is not for this command. */
 static bool is_ours(const char *entry)
 {
-	return begins_with(entry, path_is) || begins_with(entry, fd_is) ||
-	       begins_with(entry, directory_is);
+	static const char *const names[] = {
+		"ONLYONE_LOCK=", "ONLYONE_PID=", "ONLYONE_FD=", "ONLYONE_DIRECTORY_FD="
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strncmp(entry, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
 }
 
 static void keep_open(const struct lock *l, int fd, bool open)
 {
 	if (fd != -1 && fcntl(fd, F_SETFD, open ? 0 : FD_CLOEXEC) == -1)
-		err(EX_OSERR, "%s", l->path);
+		err(EX_OSERR, "%s", l->name);
 }
 
 void handover_exec(const struct lock *l, bool inherit, char **command)
@@ -75,8 +76,8 @@ void handover_exec(const struct lock *l, bool inherit, char **command)
 	if (count + WORDS >= FEW)
 		all = reallocarray(NULL, count + WORDS + 1, sizeof *all);
 	if (all == NULL)
-		err(EX_OSERR, "%s", l->path);
-	size_t n = tell(l, inherit, &w, all);
+		err(EX_OSERR, "%s", l->name);
+	size_t n = write_words(l, inherit, &w, all);
 	for (size_t i = 0; i < count; i++)
 		if (!is_ours(environ[i]))
 			all[n++] = environ[i];

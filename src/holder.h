@@ -1,11 +1,17 @@
 /*
- * Who holds a lock. The kernel does not keep the owner of an OFD lock, so the answer is put
- * together: the lock tells whether, the record who, and /proc whether that is true.
+ * Who holds a lock, and what else stands in the way of a start. The kernel does not keep the owner
+ * of an OFD lock, so the answer is put together, in this order, for starts and questions alike:
+ *
+ *   is it locked?                        the lock tells whether, the record and /proc tell who
+ *   if not, is a displaced lock there?   displaced.h
+ *   if not, does the recorded process live, which has closed the lock?
+ *
+ * Looking takes no lock, writes nothing, and tells nobody: waiting and refusing are the caller's.
  */
 #ifndef HOLDER_H
 #define HOLDER_H
 
-#include "forged.h"
+#include "identity.h"
 #include "lockfile.h"
 #include "record.h"
 
@@ -17,56 +23,56 @@ struct holder {
 	enum {
 		HOLDER_NONE,
 		HOLDER_RECORDED, /* the recorded process */
-		HOLDER_OTHERS,   /* processes that keep the descriptor, the recorded one not among
-				    them */
+		HOLDER_OTHERS,   /* processes that have the lock open; the recorded one is none */
 		HOLDER_UNSEEN,   /* somebody whom /proc does not show to us */
-		HOLDER_WITHOUT_LOCK, /* the recorded process closed the descriptor, but lives */
+		HOLDER_WITHOUT_LOCK, /* the recorded process closed the lock, but lives */
+		HOLDER_HIDDEN, /* the same, or another that bears its PID: that is hidden from us */
 	} kind;
-	bool displaced;       /* on a file that LOCK does not name any more */
-	struct bearer bearer; /* one of those who were found */
-	struct record record; /* empty where the holder is displaced: that file is gone */
-	pid_t *pids; /* of the first four kinds, ascending as /proc lists them; freed by nobody */
+	/*
+	 * Whether the file may name a process: else its owner could name a bystander in it, and have
+	 * that signalled by whoever asks.
+	 */
+	bool is_trusted;
+	bool is_displaced;       /* on a file that LOCK does not name any more */
+	struct procfs_lock lock; /* then: its device and inode */
+	struct record record;
+	pid_t *pids; /* ascending; empty where nobody is seen or may be named; see holder_free() */
 	size_t count;
-	pid_t keeper; /* that holds on for a process that has ended already, and will end now; else
-			 0 */
+	bool is_shared;       /* by those pids */
+	bool is_by_onlyone;   /* what is locked is an exclusive lock of ours */
+	bool vouches;         /* a record that is written now may vouch for what was seen */
+	bool took_long;       /* displaced locks were looked for, and much may have happened */
+	bool list_is_missing; /* displaced locks could not be looked for */
+};
+
+enum holder_view {
+	VIEW_ASKING,  /* the lock is not ours */
+	VIEW_REFUSED, /* the lock was just refused: who is not to be seen yet is given a moment */
+	VIEW_OURS,    /* we hold it: who else stands in the way? */
 };
 
 /*
- * Fills *h for a lock opened by lock_open_to_ask(). A caller who has just been refused the lock
- * says that it is held: then a holder who is not to be seen yet, or any more, is given a moment,
- * and if nobody holds it then, the answer is HOLDER_NONE all the same. Takes no lock, writes
- * nothing. -1 with errno.
+ * Fills *h for a lock whose file is open, if there is one. self is our identity, with a scope of 0
+ * if that is not known. -1 with errno. The caller frees.
  */
-int holder_find(struct holder *h, const struct lock *l, bool held);
+int holder_find(
+	struct holder *h, const struct lock *l, enum holder_view view, const struct identity *self);
+
+void holder_free(struct holder *h);
 
 /*
- * `held by PID 1234 (redis-server)` or what else is the case, in one line that nobody frees;
- * in_full with whole command lines and since when.
+ * Whether pid has a lock that we hold open, too: shared as ours is, or by the very descriptor that we
+ * were lent. false also where that cannot be seen.
  */
-const char *holder_describe(const struct holder *h, bool in_full);
+bool holder_is_beside_us(const struct lock *l, pid_t pid);
 
 /*
- * Whether somebody holds a lock that was taken under the name of l, but on another file: what LOCK
- * names now has replaced the one that is locked. *h then tells who. 1, 0, or -1 with errno (ENOENT:
- * there is no /proc/locks).
- *
- * Not free: for /proc/locks the kernel waits for an RCU grace period, some milliseconds.
+ * Waits until it is time to look again: until one of the holders has ended or, where nobody can be
+ * waited for, for a second. 1, or 0 when the deadline came first; -1 with errno.
  */
-int holder_find_displaced(struct holder *h, const struct lock *l);
+int holder_wait(const struct holder *h, int64_t deadline);
 
-/* Whether pid has a descriptor that bears a lock of l; false also if that cannot be seen. */
-bool holder_bears(const struct lock *l, pid_t pid);
-
-/*
- * Waits until h, as far as it is known, has ended or the limit is reached: 1 or 0; -1 with errno,
- * ESRCH if there is nobody known to wait for.
- */
-int holder_wait(const struct holder *h, const struct limit *limit);
-
-/*
- * Sends signal to the recorded process of l, if it holds the lock, and tells in *h who does. 0
- * when sent, -1 with errno: ESRCH when the recorded process is not the holder.
- */
-int holder_signal(struct holder *h, const struct lock *l, int signal);
+/* A pidfd of the recorded process, if that is the holder; -1 with errno, ESRCH if it is not. */
+int holder_open(const struct holder *h);
 
 #endif

@@ -1,6 +1,7 @@
 #include "keeper.h"
 
 #include "process.h"
+#include "retry.h"
 #include "status.h"
 
 #include <dirent.h>
@@ -11,13 +12,18 @@
 #include <link.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+static const char keeper_name[] = "onlyone-keeper"; /* the kernel keeps 15 characters */
 
 /* One by one: as many as are open, not as many as RLIMIT_NOFILE allows, which can be 2^30. */
 static int close_listed(unsigned first, unsigned last)
@@ -104,13 +110,13 @@ static void forget_program(void)
 		madvise(s.of[i].start, s.of[i].length, MADV_DONTNEED);
 }
 
-/* In the second child: never returns. What fails here ends it, and the parent reads no byte. */
+/* In the keeper: never returns. What fails here ends it, and the parent reads no byte. */
 static _Noreturn void keep(const struct lock *l, int command, int ready)
 {
 	int kept[] = { l->fd, l->directory, command, ready };
 	struct pollfd end = { .fd = command, .events = POLLIN };
 
-	if (setsid() == -1 || chdir("/") == -1 || prctl(PR_SET_NAME, KEEPER_NAME) == -1)
+	if (setsid() == -1 || chdir("/") == -1 || prctl(PR_SET_NAME, keeper_name) == -1)
 		_exit(EX_OSERR);
 	if (close_all_but(kept, sizeof kept / sizeof *kept) == -1 || write(ready, "", 1) != 1)
 		_exit(EX_OSERR);
@@ -131,17 +137,29 @@ static pid_t fork_quietly(void)
 	return (pid_t) syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
 }
 
+/* Whose orphans become our children: a keeper that is forked twice would come back to us. */
+static bool gets_orphans(void)
+{
+	int subreaper = 0;
+
+	return getpid() == 1 || (prctl(PR_GET_CHILD_SUBREAPER, &subreaper) == 0 && subreaper != 0);
+}
+
 /*
- * Forks twice, so that the keeper is no child of the command's: a server that waits for all its
- * children would wait for itself. Where the command is PID 1 the keeper does become its child; it
- * cannot outlive it there.
+ * Mostly forks twice, so that the keeper is no child of the command's: a server that waits for all
+ * its children would wait for itself. An orphan that comes back to us would send SIGCHLD again
+ * (reparent_leader() in the kernel's kernel/exit.c), where a child that was cloned without it is
+ * passed over by wait(2). The child to reap, 0 if there is none, or -1 with errno.
  */
 static pid_t fork_keeper(const struct lock *l, int command, int ready)
 {
+	bool once = gets_orphans();
 	pid_t child = fork_quietly();
 
+	if (child == 0 && once)
+		keep(l, command, ready);
 	if (child != 0)
-		return child;
+		return child == -1 || !once ? child : 0;
 	switch (fork_quietly()) {
 	case -1:
 		_exit(EX_OSERR);
@@ -152,11 +170,9 @@ static pid_t fork_keeper(const struct lock *l, int command, int ready)
 	}
 }
 
-/* The first child is ours to reap; __WALL, since it sends no SIGCHLD (wait(2)). */
-static void reap(pid_t child)
+static _Noreturn void no_keeper(const struct lock *l)
 {
-	while (waitpid(child, NULL, __WALL) == -1 && errno == EINTR)
-		;
+	err(EX_OSERR, "%s: no keeper", l->name);
 }
 
 void keeper_start(const struct lock *l)
@@ -164,29 +180,53 @@ void keeper_start(const struct lock *l)
 	sigset_t all, found;
 	int ready[2];
 	char byte;
-	ssize_t got;
 	int command = process_open(getpid());
 
-	if (command == -1)
-		err(EX_OSERR, "%s: no keeper", l->path);
-	if (pipe2(ready, O_CLOEXEC) == -1)
-		err(EX_OSERR, "%s: no keeper", l->path);
+	if (command == -1 || pipe2(ready, O_CLOEXEC) == -1)
+		no_keeper(l);
 	/* Blocked before the fork: a signal to the group must find no keeper that it can end. */
 	sigfillset(&all);
 	if (sigprocmask(SIG_SETMASK, &all, &found) == -1)
-		err(EX_OSERR, "%s: no keeper", l->path);
+		no_keeper(l);
 	pid_t child = fork_keeper(l, command, ready[1]);
 	if (child == -1)
-		err(EX_OSERR, "%s: no keeper", l->path);
+		no_keeper(l);
 	close(ready[1]);
 	close(command);
-	reap(child);
-	do
-		got = read(ready[0], &byte, 1);
-	while (got == -1 && errno == EINTR);
-	if (got != 1)
-		errx(EX_OSERR, "%s: no keeper: it could not be set up", l->path);
+	/* __WALL, since it sends no SIGCHLD (wait(2)). */
+	if (child != 0)
+		RETRY(waitpid(child, NULL, __WALL));
+	if (RETRY(read(ready[0], &byte, 1)) != 1)
+		errx(EX_OSERR, "%s: no keeper: it could not be set up", l->name);
 	close(ready[0]);
 	if (sigprocmask(SIG_SETMASK, &found, NULL) == -1)
-		err(EX_OSERR, "%s: no keeper", l->path);
+		no_keeper(l);
+}
+
+pid_t keeper_keeps(pid_t pid)
+{
+	char path[PROCESS_PATH], fdinfo[1024];
+
+	for (int fd = 0; fd < 64;
+		fd++) { /* those of a keeper are low, or where locks are raised to */
+		snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", (int) pid, fd);
+		const char *at;
+		if (procfs_peek(path, fdinfo, sizeof fdinfo) == -1 ||
+			(at = strstr(fdinfo, "\nPid:\t")) == NULL)
+			continue;
+		return (pid_t) strtol(at + strlen("\nPid:\t"), NULL, 10);
+	}
+	return 0;
+}
+
+bool keeper_is_late(pid_t pid)
+{
+	char name[sizeof keeper_name + 1];
+	struct procfs_stat s;
+
+	process_name(pid, name, sizeof name);
+	if (strcmp(name, keeper_name) != 0)
+		return false;
+	pid_t kept = keeper_keeps(pid);
+	return kept == -1 || (kept > 0 && process_stat(kept, &s) == 0 && s.ended);
 }

@@ -1,20 +1,30 @@
 /*
- * The keeper (-o): a process that holds the lock for a command that does not inherit it.
+ * The keeper (--close), `onlyone-keeper` in ps(1): a process that holds the lock for a command that does not inherit it.
  */
 #ifndef KEEPER_H
 #define KEEPER_H
 
 #include "lockfile.h"
 
-/* What it calls itself; the kernel keeps 15 characters. */
-#define KEEPER_NAME "onlyone-keeper"
+#include <stdbool.h>
+#include <sys/types.h>
 
 /*
  * Leaves a process behind that holds the lock until the caller, or what the caller execs, has
- * ended. It is nobody's child but init's or the nearest subreaper's, in a session of its own, with
- * every signal blocked, no descriptor but the lock's and a pidfd, and / as its directory. Returns
- * once all that is so; ends the program with a message otherwise. Linux 5.3.
+ * ended. It is nobody's child but init's or the nearest subreaper's or, where the caller itself is
+ * one of these, a child that wait(2) does not see without __WCLONE. It is in a session of its own,
+ * with every signal blocked, no descriptor but the lock's and a pidfd, and / as its directory.
+ * Returns once all that is so; ends the program with a message otherwise. Linux 5.3.
  */
 void keeper_start(const struct lock *l);
+
+/*
+ * The process that pid has a pidfd of, as a keeper has: -1 where that is gone, 0 where there is none.
+ * Anybody may have one, so it confirms what is known otherwise, and tells nothing by itself.
+ */
+pid_t keeper_keeps(pid_t pid);
+
+/* Whether pid looks like a keeper whose process has ended, and so will end in a moment. */
+bool keeper_is_late(pid_t pid);
 
 #endif

@@ -1,74 +1,75 @@
 /*
- * The lock: opening what LOCK names without harm to it, locking it in both of the kernel's lock
- * families, and making sure that it is still what LOCK names.
+ * The lock: opening what LOCK names without harm to it, locking it, and making sure that it is
+ * still what LOCK names.
+ *
+ * Calling sequence: lock_named() or borrowed_lock(), then lock_take() as often as need be. A lock
+ * that was taken is given up with lock_release() (its descriptors bear again what they bore before,
+ * for another try) or lock_unlock(). lock_close() closes what we opened, and may be followed by
+ * another lock_named().
+ *
+ * These functions end the program with a message where LOCK is no lock file, cannot be opened, or
+ * where the file system has no locks that could be trusted.
  */
 #ifndef LOCKFILE_H
 #define LOCKFILE_H
 
-#include "limit.h"
-#include "procfs.h"
+#include "locking.h"
+#include "mounts.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /* The lock file in a LOCK that is a directory. */
 #define LOCK_IN_DIRECTORY ".onlyone"
 
 struct lock {
-	const char *path; /* as the user gave it; for an adopted descriptor, what to call it */
-	int fd;           /* bears the locks; -1 while not open */
-	int content;      /* reads and writes the record: fd itself, but for adopted descriptors */
+	const char *path; /* as the user gave it; NULL for a descriptor of the caller's */
+	const char *name; /* what messages call it */
+	int fd;           /* the lock file; -1 while not open */
+	int record_fd;    /* reads and writes the record: mostly fd itself */
 	int directory;    /* LOCK where it is a directory, and fd then is .onlyone in it; else -1 */
-	int parent;       /* what the file stands in: directory, or the one above LOCK, or -1 */
-	char *inside;     /* the path of .onlyone in LOCK where that is a directory; else NULL */
-	bool adopted;     /* fd is the caller's, and stays open */
-	short before[2];  /* what that bore already, of fcntl(2) and of flock(2): F_UNLCK, ... */
-	bool shared;
-	bool network;  /* on NFS, where flock(2) is an fcntl lock of the same bytes */
-	uint64_t mark; /* mark.h: the last byte of the fcntl lock */
+	int parent_fd;    /* what the file stands in: directory, or the one above LOCK, or -1 */
+	char *inside;     /* LOCK/.onlyone for messages, where LOCK is a directory; else NULL */
+	bool borrowed;    /* fd is the caller's, and stays open */
+	bool as_is;       /* the file has content of its own, and the record is in an attribute */
+	uint64_t mark;    /* its name (identity.h); 0 where there is no such directory */
+	uint64_t mount;   /* which the directory is on, as identity.h tells it */
+	struct timespec changed; /* the ctime of fd's file when it was seen to be what LOCK names */
+	struct filesystem fs;
+	struct locking locking;
 };
 
-struct lock_wish {
+/* What is asked for. */
+struct lock_request {
 	bool shared;
-	bool force; /* only warn where locks stay on this host */
+	bool local; /* locks that reach this host only will do */
+	bool as_is;
 	mode_t mode;
-	struct limit limit;
 };
 
-enum lock_outcome { LOCK_TAKEN, LOCK_HELD };
+/* Nothing is open yet. The name is for messages, and lives as long as the lock. */
+struct lock lock_named(const char *path, const char *name);
 
 /*
- * Takes the lock that path names. The descriptors in *l are close-on-exec, at 10 or above, and are
- * the caller's to close, also when the lock is held. Ends the program with a message when path
- * is no lock file, or cannot be opened or locked.
+ * Opens what is not open yet, and creates it if need be; takes all parts of the lock, at most until
+ * the deadline; and begins anew where LOCK names another file by then: LOCK_TAKEN or LOCK_HELD.
+ * The descriptors are close-on-exec, at 10 or above.
  */
-enum lock_outcome lock_acquire(struct lock *l, const char *path, const struct lock_wish *w);
+enum lock_outcome lock_take(struct lock *l, const struct lock_request *r, int64_t deadline);
 
 /*
- * Whether path has led to the locked file ever since moment (CLOCK_REALTIME in milliseconds; 0 is
- * no moment), so that nobody can have locked another file under this name. False in doubt.
+ * Whether a lock that was taken still is on what LOCK names, and was so all the time since: to move
+ * the file away and back leaves a ctime.
  */
-bool lock_in_place_since(const struct lock *l, uint64_t moment);
+bool lock_has_stayed(const struct lock *l);
 
-/* The same for a descriptor that the caller of the program opened, which stays where it is. */
-enum lock_outcome lock_adopt(struct lock *l, int fd, const struct lock_wish *w);
+/* Its descriptors bear again what they bore before lock_take(). Keeps errno. */
+void lock_release(const struct lock *l);
 
-/*
- * To unlock fd: ends the program only where that is no descriptor of a file. Whether it has the
- * lock alone, and the record can be written.
- */
-bool lock_adopt_to_unlock(struct lock *l, int fd);
-
-/* Unlocks and leaves the descriptor open. -1 with errno. */
-int lock_give_back(const struct lock *l);
-
-/*
- * Where the caller's descriptor does not get the lock, or not what belongs to it, it shall have
- * what it had before: nothing, or a lock of the caller's own. Nothing to be done for other locks.
- * Keeps errno.
- */
-void lock_restore(const struct lock *l);
+/* Gives the lock up. -1 with errno. */
+int lock_unlock(const struct lock *l);
 
 /* What to call the file that fd is open on: LOCK, or .onlyone in it. */
 const char *lock_file_name(const struct lock *l);
@@ -77,18 +78,21 @@ const char *lock_file_name(const struct lock *l);
 void lock_close(struct lock *l);
 
 /*
- * Opens path for questions only: creates and changes nothing. Where there is no such file, fd is
- * -1, and mark is 0 if there is no such directory either.
+ * Opens for questions only what is not open yet: creates and changes nothing. Where there is no
+ * such file, fd stays -1, and mark 0 if there is no such directory either.
  */
-void lock_open_to_ask(struct lock *l, const char *path);
+void lock_open_to_ask(struct lock *l);
 
-/* Where the kernel's lists show the locks of an open file. -1 with errno. */
-int lock_identify(int fd, struct procfs_lock *where);
+enum lock_state {
+	LOCK_FREE,
+	LOCK_HELD_BY_ONE, /* exclusively, by onlyone: the record tells by whom */
+	LOCK_HELD_BY_ANY, /* shared, or by another program */
+};
 
-/*
- * Whether somebody holds a lock on the files of *l, found out without taking one: 1, 0, or -1 with
- * errno. A flock(2) lock shows in /proc/locks alone.
- */
-int lock_is_held(const struct lock *l);
+/* Who could hold l, found out without taking it; flock(2) locks are not seen. -1 with errno. */
+int lock_state(const struct lock *l);
+
+/* For borrowed.c, with fd and mark known: the parts of its lock, as the file system has them. */
+void lock_set_parts(struct lock *l, const struct lock_request *r);
 
 #endif

@@ -1,20 +1,34 @@
 /*
- * Numbers to text and back without stdio, which is too slow to start for the way to exec.
+ * The one reader of numbers, for whatever people, records and the kernel write in digits.
  */
 #ifndef NUMBER_H
 #define NUMBER_H
 
 #include <stdint.h>
 
-enum { NUMBER_SIZE = 21 }; /* the digits of UINT64_MAX and a NUL */
-
-/* Writes n in decimal and a NUL to at, which has room for NUMBER_SIZE. Where the NUL stands. */
-char *number_write(char *at, uint64_t n);
-
 /*
- * Reads digits, without a leading zero, at *at, moves *at behind them and stores the number; -1
- * if there are none or it is larger than max.
+ * Reads digits of base (2 to 16; hexadecimal ones in lower case) at *at, stores the number in *n
+ * and moves *at behind them. -1, and nothing is stored, where there are none or the number exceeds
+ * max. Unlike strtoull(3) it takes no blank, no sign and no prefix.
  */
-int number_read(const char **at, uint64_t max, uint64_t *n);
+static inline int number_read(const char **at, unsigned base, uint64_t max, uint64_t *n)
+{
+	const char *s = *at;
+	uint64_t value = 0;
+
+	for (;; s++) {
+		unsigned digit = *s >= 'a' ? (unsigned) (*s - 'a') + 10 : (unsigned) (*s - '0');
+		if (*s < '0' || digit >= base)
+			break;
+		if (digit > max || value > (max - digit) / base)
+			return -1;
+		value = value * base + digit;
+	}
+	if (s == *at)
+		return -1;
+	*at = s;
+	*n = value;
+	return 0;
+}
 
 #endif

@@ -1,5 +1,7 @@
 #include "options.h"
 
+#include "deadline.h"
+#include "number.h"
 #include "signals.h"
 #include "status.h"
 
@@ -20,13 +22,12 @@ static const char usage[] =
 	"       onlyone [OPTION...] LOCK -c STRING\n"
 	"       onlyone [OPTION...] --fd N [COMMAND [ARG...]]\n"
 	"       onlyone --unlock --fd N\n"
-	"       onlyone --status LOCK\n"
-	"       onlyone --pid LOCK\n"
-	"       onlyone --signal SIG [-b | -w SECONDS] LOCK\n"
+	"       onlyone --status | --pid | --signal SIG [OPTION...] LOCK\n"
 	"\n"
 	"Run COMMAND as the only copy of itself under LOCK, a file or a directory.\n"
 	"\n"
-	"  -n, --nonblock              do not wait when LOCK is held (the default)\n"
+	"  -n, --nonblock, --nonblocking\n"
+	"                              do not wait when LOCK is held (the default)\n"
 	"  -b, --block                 wait as long as it takes\n"
 	"  -w, --wait, --timeout SECONDS\n"
 	"                              wait at most SECONDS; fractions allowed\n"
@@ -34,28 +35,35 @@ static const char usage[] =
 	"  -s, --shared                a shared lock\n"
 	"  -E, --conflict-exit-code N  exit with N instead of 75 when LOCK is held\n"
 	"  -o, --close                 a keeper holds the lock, not COMMAND\n"
-	"  -F, --no-fork               accepted as in flock(1): there is no fork\n"
+	"  -F, --no-fork, --fcntl      accepted as in flock(1): always so\n"
 	"  -m, --mode OCTAL            mode of a lock file that is created (0600)\n"
 	"  -f, --force                 start although the recorded process still lives\n"
+	"  -l, --local                 locks that reach this host only will do\n"
+	"      --as-is                 LOCK has content of its own: never write it\n"
 	"  -q, --quiet                 say nothing when LOCK is held\n"
+	"      --overdue SECONDS       but when it has been held for longer\n"
 	"  -v, --verbose               say what is done\n"
 	"  -c, --command STRING        after LOCK: run STRING with $SHELL, else /bin/sh\n"
 	"      --fd N                  lock descriptor N, which the caller opened\n"
 	"  -u, --unlock                release the lock of --fd N\n"
 	"      --status                say who holds LOCK; 0 held, 1 free\n"
 	"      --pid                   print the holder's PID; 0 held, 1 free\n"
-	"      --signal SIG            signal the holder; with -w wait until LOCK is free\n"
-	"  -h, --help                  print this\n"
-	"  -V, --version               print the version\n"
+	"      --signal SIG            signal the holder; with COMMAND, then run that in\n"
+	"                              its place; with -w wait until LOCK is free\n"
+	"  -k, --kill-after SECONDS    with --signal: then KILL it as well\n"
+	"  -h, --help, -V, --version   print this, or the version\n"
 	"\n"
 	"Exit statuses, safeguards and examples: man onlyone\n";
 
-enum { OPT_FD = UCHAR_MAX + 1, OPT_STATUS, OPT_PID, OPT_SIGNAL };
+#define DEADLINE_UNSET INT64_C(-1)
+enum { OPT_FD = UCHAR_MAX + 1, OPT_STATUS, OPT_PID, OPT_SIGNAL, OPT_AS_IS, OPT_OVERDUE };
 
-static const char short_options[] = "+nbw:xesE:oFm:fqvc:uhV"; /* '+': stop at the first operand */
+static const char short_options[] =
+	"+nbw:xesE:oFm:flqvc:uk:hV"; /* '+': stop at the first operand */
 static const struct option long_options[] = {
 	{ "nonblock", no_argument, NULL, 'n' },
-	{ "nb", no_argument, NULL, 'n' }, /* flock(1) has it too */
+	{ "nonblocking", no_argument, NULL, 'n' }, /* flock(1) has these, too */
+	{ "nb", no_argument, NULL, 'n' },
 	{ "block", no_argument, NULL, 'b' },
 	{ "wait", required_argument, NULL, 'w' },
 	{ "timeout", required_argument, NULL, 'w' },
@@ -64,9 +72,13 @@ static const struct option long_options[] = {
 	{ "conflict-exit-code", required_argument, NULL, 'E' },
 	{ "close", no_argument, NULL, 'o' },
 	{ "no-fork", no_argument, NULL, 'F' },
+	{ "fcntl", no_argument, NULL, 'F' },
 	{ "mode", required_argument, NULL, 'm' },
 	{ "force", no_argument, NULL, 'f' },
+	{ "local", no_argument, NULL, 'l' },
+	{ "as-is", no_argument, NULL, OPT_AS_IS },
 	{ "quiet", no_argument, NULL, 'q' },
+	{ "overdue", required_argument, NULL, OPT_OVERDUE },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "fd", required_argument, NULL, OPT_FD },
 	{ "command", required_argument, NULL, 'c' },
@@ -74,21 +86,30 @@ static const struct option long_options[] = {
 	{ "status", no_argument, NULL, OPT_STATUS },
 	{ "pid", no_argument, NULL, OPT_PID },
 	{ "signal", required_argument, NULL, OPT_SIGNAL },
+	{ "kill-after", required_argument, NULL, 'k' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ 0 },
 };
 
 /* Digits of base 8 or 10 and nothing else, at most max; anything else ends the program. */
-static long number(const char *text, int base, long max, const char *what)
+static int number(const char *text, unsigned base, uint64_t max, const char *what)
 {
-	const char *digits = base == 8 ? "01234567" : "0123456789";
+	const char *at = text;
+	uint64_t n;
 
-	errno = 0;
-	long n = strtol(text, NULL, base);
-	if (*text == '\0' || text[strspn(text, digits)] != '\0' || errno || n > max)
+	if (number_read(&at, base, max, &n) == -1 || *at != '\0')
 		errx(EX_USAGE, "%s: not a valid %s", text, what);
-	return n;
+	return (int) n;
+}
+
+static int64_t seconds(const char *text)
+{
+	int64_t length = seconds_parse(text);
+
+	if (length == -1)
+		errx(EX_USAGE, "%s: not a valid number of seconds", text);
+	return length;
 }
 
 /* The help and version texts are what was asked for: a full disk must not look like success. */
@@ -106,18 +127,29 @@ static void set_job(struct options *o, enum job job)
 	o->job = job;
 }
 
+/* A deadline of 0 seconds has passed already. */
+static int64_t deadline_after(int64_t length)
+{
+	return length == 0 ? DEADLINE_NOW : deadline_within(DEADLINE_NEVER, length);
+}
+
 static void read_option(struct options *o, int option, char *value)
 {
 	switch (option) {
 	case 'n':
-		o->limit = limit_none();
+		o->deadline = DEADLINE_NOW;
 		break;
 	case 'b':
-		o->limit = limit_never();
+		o->deadline = DEADLINE_NEVER;
 		break;
 	case 'w':
-		if (limit_parse(&o->limit, value) == -1)
-			errx(EX_USAGE, "%s: not a valid number of seconds", value);
+		o->deadline = deadline_after(seconds(value));
+		break;
+	case 'k':
+		o->kill_after = seconds(value);
+		break;
+	case OPT_OVERDUE:
+		o->overdue = seconds(value);
 		break;
 	case 'x':
 	case 'e':
@@ -127,7 +159,7 @@ static void read_option(struct options *o, int option, char *value)
 		o->shared = true;
 		break;
 	case 'E':
-		o->held_status = (int) number(value, 10, 255, "exit status (0 to 255)");
+		o->held_status = number(value, 10, 255, "exit status (0 to 255)");
 		break;
 	case 'o':
 		o->close = true;
@@ -139,6 +171,12 @@ static void read_option(struct options *o, int option, char *value)
 		break;
 	case 'f':
 		o->force = true;
+		break;
+	case 'l':
+		o->local = true;
+		break;
+	case OPT_AS_IS:
+		o->as_is = true;
 		break;
 	case 'q':
 		o->quiet = true;
@@ -153,7 +191,7 @@ static void read_option(struct options *o, int option, char *value)
 		set_job(o, JOB_UNLOCK);
 		break;
 	case OPT_FD:
-		o->fd = (int) number(value, 10, INT_MAX, "descriptor");
+		o->fd = number(value, 10, INT_MAX, "descriptor");
 		break;
 	case OPT_STATUS:
 		set_job(o, JOB_STATUS);
@@ -162,7 +200,6 @@ static void read_option(struct options *o, int option, char *value)
 		set_job(o, JOB_PID);
 		break;
 	case OPT_SIGNAL:
-		set_job(o, JOB_SIGNAL);
 		o->signal = signal_number(value);
 		if (o->signal == -1)
 			errx(EX_USAGE, "%s: not a signal", value);
@@ -203,6 +240,45 @@ static char **read_command(struct options *o, char **argv)
 	return shell_command(o, argv[1]);
 }
 
+/* Beside the whole command line, what cannot be asked for at once. */
+static void check(const struct options *o)
+{
+	const bool asks = o->job != JOB_RUN && o->job != JOB_UNLOCK;
+
+	if (o->job == JOB_UNLOCK && o->fd == -1)
+		errx(EX_USAGE, "%s: --unlock needs --fd; a lock ends with its process", o->name);
+	if (asks && o->fd != -1)
+		errx(EX_USAGE, "descriptor %d: a question takes the path of a lock", o->fd);
+	if (o->job != JOB_RUN && o->command != NULL)
+		errx(EX_USAGE, "%s: one operand too many", o->command[0]);
+	if (o->job == JOB_RUN && o->fd == -1 && o->command == NULL)
+		errx(EX_USAGE, "%s: no command given%s", o->name,
+			o->lock[strspn(o->lock, "0123456789")] == '\0'
+				? "; a descriptor is locked with --fd"
+				: "");
+	if (o->close && o->command == NULL && o->job == JOB_RUN)
+		errx(EX_USAGE, "descriptor %d: --close needs a command", o->fd);
+	if (o->signal != -1 && o->job == JOB_RUN && o->deadline == DEADLINE_NOW)
+		errx(EX_USAGE, "--signal with a command waits for the holder: not with --nonblock");
+	if (o->kill_after != -1 && o->signal == -1)
+		errx(EX_USAGE, "--kill-after needs --signal");
+}
+
+/* A copy only where there is something to hide from a terminal. */
+static const char *printable(const char *path)
+{
+	char *copy = NULL;
+
+	for (size_t i = 0; path[i] != '\0'; i++) {
+		if ((unsigned char) path[i] >= ' ' && path[i] != '\x7f')
+			continue;
+		if (copy == NULL && (copy = strdup(path)) == NULL)
+			err(EX_OSERR, "LOCK");
+		copy[i] = '?';
+	}
+	return copy != NULL ? copy : path;
+}
+
 static void read_operands(struct options *o, char **argv)
 {
 	if (o->fd == -1) {
@@ -211,23 +287,15 @@ static void read_operands(struct options *o, char **argv)
 			errx(EX_USAGE, "no lock given; try 'onlyone --help'");
 		if (*o->lock == '\0')
 			errx(EX_USAGE, "the name of the lock is empty");
+		o->name = printable(o->lock);
 		argv++;
 	}
 	o->command = read_command(o, argv);
-
-	if (o->job == JOB_UNLOCK && o->fd == -1)
-		errx(EX_USAGE, "%s: --unlock needs --fd; a lock ends with its process", o->lock);
-	if (o->job != JOB_RUN && o->job != JOB_UNLOCK && o->fd != -1)
-		errx(EX_USAGE, "descriptor %d: a question takes the path of a lock", o->fd);
-	if (o->job != JOB_RUN && o->command != NULL)
-		errx(EX_USAGE, "%s: one operand too many", o->command[0]);
-	if (o->job == JOB_RUN && o->fd == -1 && o->command == NULL)
-		errx(EX_USAGE, "%s: no command given%s", o->lock,
-			o->lock[strspn(o->lock, "0123456789")] == '\0'
-				? "; a descriptor is locked with --fd"
-				: "");
-	if (o->close && o->command == NULL && o->job == JOB_RUN)
-		errx(EX_USAGE, "descriptor %d: --close needs a command", o->fd);
+	if (o->signal != -1 && (o->job != JOB_RUN || o->command == NULL))
+		set_job(o, JOB_SIGNAL);
+	if (o->deadline == DEADLINE_UNSET) /* to replace a copy is to wait for it */
+		o->deadline = o->signal != -1 && o->job == JOB_RUN ? DEADLINE_NEVER : DEADLINE_NOW;
+	check(o);
 }
 
 void options_read(struct options *o, int argc, char **argv)
@@ -237,7 +305,10 @@ void options_read(struct options *o, int argc, char **argv)
 	*o = (struct options){
 		.job = JOB_RUN,
 		.fd = -1,
-		.limit = limit_none(),
+		.deadline = DEADLINE_UNSET,
+		.kill_after = -1,
+		.overdue = -1,
+		.signal = -1,
 		.mode = 0600,
 		.held_status = STATUS_HELD,
 	};

@@ -1,12 +1,11 @@
 /*
- * The command line, read once. Nobody but main() knows of it.
+ * The command line, read once. What is wrong with it ends the program.
  */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
-#include "limit.h"
-
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum job {
@@ -14,30 +13,36 @@ enum job {
 	JOB_UNLOCK, /* -u */
 	JOB_STATUS,
 	JOB_PID,
-	JOB_SIGNAL,
+	JOB_SIGNAL, /* --signal without a command */
 };
 
 struct options {
 	enum job job;
 	const char *lock; /* LOCK; NULL with --fd */
-	int fd;           /* --fd; -1 without */
-	char **command;   /* NULL-terminated; NULL where there is none */
-	char *string;     /* -c behind --fd; NULL without */
-	char *shell[4];   /* -c: what command then points to */
-	struct limit limit;
+	const char
+		*name;  /* the same for messages, with a question mark for each control character */
+	int fd;         /* --fd; -1 without */
+	char **command; /* NULL-terminated; NULL where there is none */
+	char *string;   /* -c behind --fd; NULL without */
+	char *shell[4]; /* -c: what command then points to */
+	int64_t deadline;   /* deadline.h; counted from options_read() */
+	int64_t kill_after; /* nanoseconds; -1 without */
+	int64_t overdue;    /* nanoseconds; -1 without */
 	mode_t mode;
 	int held_status; /* what to exit with when LOCK is held */
-	int signal;
+	int signal;      /* --signal, also with a command; -1 without */
 	bool shared;
 	bool close;
 	bool force;
+	bool local;
+	bool as_is;
 	bool quiet;
 	bool verbose;
 };
 
 /*
  * Fills *o from the command line. Prints help and version and exits with 0; prints what is wrong
- * and exits with EX_USAGE. The limit counts from this call.
+ * and exits with EX_USAGE.
  */
 void options_read(struct options *o, int argc, char **argv);
 

@@ -1,53 +1,24 @@
 #include "process.h"
 
+#include "deadline.h"
 #include "number.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int process_numbers_agree(void)
-{
-	char seen[NUMBER_SIZE], own[NUMBER_SIZE];
-	ssize_t length = readlink("/proc/self", seen, sizeof seen - 1);
-
-	if (length == -1)
-		return errno == ENOENT ? 0 : -1;
-	seen[length] = '\0';
-	number_write(own, (uint64_t) getpid());
-	return strcmp(seen, own) == 0;
-}
-
-/* By number, not by way of the libc: glibc has these calls since 2.36, musl has not. */
-int process_open(pid_t pid)
-{
-	int process = (int) syscall(SYS_pidfd_open, pid, 0);
-
-	/* The number is a thread's now: EINVAL, on later kernels ENOENT. */
-	if (process == -1 && (errno == EINVAL || errno == ENOENT))
-		errno = ESRCH;
-	return process;
-}
-
-int process_signal(int pidfd, int signal)
-{
-	return (int) syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
-}
-
 void process_path(char *path, pid_t pid, const char *what)
 {
-	char *end = number_write(stpcpy(path, "/proc/"), (uint64_t) pid);
-
-	*end++ = '/';
-	strcpy(end, what); /* a constant or the name of a descriptor, both short */
+	snprintf(path, PROCESS_PATH, "/proc/%d/%s", (int) pid, what);
 }
 
-int process_stat(pid_t pid, struct procfs_stat *s)
+static int read_stat(const char *path, struct procfs_stat *s)
 {
-	char path[PROCESS_PATH], text[1024];
+	char text[1024];
 
-	process_path(path, pid, "stat");
 	if (procfs_peek(path, text, sizeof text) == -1)
 		return -1;
 	if (procfs_parse_stat(text, s) == -1) {
@@ -57,9 +28,66 @@ int process_stat(pid_t pid, struct procfs_stat *s)
 	return 0;
 }
 
-uint64_t process_start(const struct procfs_stat *s)
+int process_stat(pid_t pid, struct procfs_stat *s)
 {
-	return s->start * (UINT64_C(1000000000) / (uint64_t) sysconf(_SC_CLK_TCK));
+	char path[PROCESS_PATH];
+
+	process_path(path, pid, "stat");
+	return read_stat(path, s);
+}
+
+int process_stat_self(struct procfs_stat *s)
+{
+	if (read_stat("/proc/self/stat", s) == -1)
+		return errno == ENOENT ? 0 : -1;
+	return s->pid == getpid();
+}
+
+enum process_life process_life(pid_t pid, uint64_t start)
+{
+	struct procfs_stat s;
+
+	/* Nearly always this settles it, and for less than a look into /proc. */
+	if (kill(pid, 0) == -1 && errno == ESRCH)
+		return PROCESS_ENDED;
+	if (process_stat(pid, &s) == 0)
+		return s.ended || s.start != start ? PROCESS_ENDED : PROCESS_LIVES;
+	/* It has ended between the two looks, or is another user's and hidden from us. */
+	return kill(pid, 0) == -1 && errno == ESRCH ? PROCESS_ENDED : PROCESS_HIDDEN;
+}
+
+int64_t process_began(const struct procfs_stat *s)
+{
+	return (int64_t) s->start * (SECOND / sysconf(_SC_CLK_TCK));
+}
+
+bool process_is_of(pid_t pid, uid_t uid)
+{
+	char path[PROCESS_PATH], status[2048];
+	unsigned real, effective, saved;
+
+	process_path(path, pid, "status");
+	if (procfs_peek(path, status, sizeof status) == -1)
+		return false;
+	const char *at = strstr(status, "\nUid:");
+	return at != NULL && sscanf(at, "\nUid: %u %u %u", &real, &effective, &saved) == 3 &&
+	       real == uid && effective == uid && saved == uid;
+}
+
+/* By number, not by way of the libc: glibc has these calls since 2.36, musl has not. */
+int process_open(pid_t pid)
+{
+	int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+
+	/* The number is a thread's now: EINVAL, on later kernels ENOENT. */
+	if (pidfd == -1 && (errno == EINVAL || errno == ENOENT))
+		errno = ESRCH;
+	return pidfd;
+}
+
+int process_signal(int pidfd, int signal)
+{
+	return (int) syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
 }
 
 static ssize_t read_text(pid_t pid, const char *what, char *text, size_t size)

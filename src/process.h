@@ -1,5 +1,5 @@
 /*
- * One process, by its number.
+ * One process, by its number, and whether that number still means it.
  */
 #ifndef PROCESS_H
 #define PROCESS_H
@@ -10,26 +10,43 @@
 #include <sys/types.h>
 
 /*
- * Whether /proc numbers processes as we do: 1, 0, or -1 with errno. In a PID namespace that still
- * has its parent's /proc (unshare --pid without --mount-proc) it does not, and what it says of a
- * number is of another process. Nor where it is not mounted.
+ * Reads /proc/PID/stat. -1 with errno: ENOENT or ESRCH when there is no such process or, with
+ * hidepid (proc(5)), when it is hidden from us.
  */
-int process_numbers_agree(void);
+int process_stat(pid_t pid, struct procfs_stat *s);
+
+/*
+ * As process_stat(), for ourselves: 1. 0 where /proc is missing or numbers processes in another way
+ * than we do, as in a PID namespace that still has its parent's /proc (unshare --pid without
+ * --mount-proc): what it says of a number is of another process. -1 with errno.
+ *
+ * The start is kept by exec(2), also from a thread (de_thread() in the kernel's fs/exec.c).
+ */
+int process_stat_self(struct procfs_stat *s);
+
+enum process_life {
+	PROCESS_ENDED, /* or another one bears the number now */
+	PROCESS_LIVES,
+	PROCESS_HIDDEN, /* somebody bears the number, and /proc does not show us who that is */
+};
+
+/*
+ * Whether the process that bore this PID and began at start (procfs_stat) still lives. The number
+ * may be given again at any time; a start of another one cannot be equal, but in the same tick.
+ */
+enum process_life process_life(pid_t pid, uint64_t start);
+
+/* When a process began, as CLOCK_BOOTTIME in nanoseconds, rounded down to the clock tick. */
+int64_t process_began(const struct procfs_stat *s);
+
+/* Whether its real, effective and saved user is uid. false also where that cannot be seen. */
+bool process_is_of(pid_t pid, uid_t uid);
 
 /* A pidfd, which the caller closes; -1 with errno: ESRCH, or ENOSYS before Linux 5.3. */
 int process_open(pid_t pid);
 
 /* Sends through a pidfd, so that no other process can be hit. -1 with errno. */
 int process_signal(int pidfd, int signal);
-
-/*
- * Reads /proc/PID/stat. -1 with errno: ENOENT or ESRCH when there is no such process or, with
- * hidepid (proc(5)), when it is hidden from us.
- */
-int process_stat(pid_t pid, struct procfs_stat *s);
-
-/* When it began, CLOCK_BOOTTIME in nanoseconds, rounded down to the clock tick. */
-uint64_t process_start(const struct procfs_stat *s);
 
 /*
  * How it names itself (the comm), or its whole command line, cut to size with a NUL behind it and

@@ -1,73 +1,79 @@
 #include "procfs.h"
 
-#include "descriptor.h"
+#include "number.h"
+#include "retry.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* read(2) until end of file or size: the count, or -1 with errno. */
-static ssize_t read_all(int fd, char *buffer, size_t size)
+static ssize_t read_all(int fd, char *buffer, size_t size, size_t *pieces)
 {
 	size_t got = 0;
+	ssize_t n;
 
-	while (got < size) {
-		ssize_t n = read(fd, buffer + got, size - got);
-		if (n == -1 && errno == EINTR)
-			continue;
+	while (got < size && (n = RETRY(read(fd, buffer + got, size - got))) != 0) {
 		if (n == -1)
 			return -1;
-		if (n == 0)
-			break;
 		got += (size_t) n;
+		++*pieces;
 	}
 	return (ssize_t) got;
 }
 
-char *procfs_read(const char *path)
+static char *read_growing(int fd, size_t *pieces)
 {
 	size_t size = 4096, got = 0;
 	char *text = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd == -1)
-		return NULL;
-	for (;;) {
+	for (;; size *= 2) {
 		char *larger = realloc(text, size);
 		if (larger == NULL)
 			break;
 		text = larger;
-		ssize_t n = read_all(fd, text + got, size - 1 - got);
+		ssize_t n = read_all(fd, text + got, size - 1 - got, pieces);
 		if (n == -1)
 			break;
 		got += (size_t) n;
 		if (got < size - 1) {
 			text[got] = '\0';
-			close(fd);
 			return text;
 		}
-		size *= 2;
 	}
-	descriptor_close(fd);
-	free(text);
+	free(text); /* keeps errno since glibc 2.33, and musl always did */
 	return NULL;
+}
+
+char *procfs_read(const char *path, size_t *pieces)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	*pieces = 0;
+	if (fd == -1)
+		return NULL;
+	char *text = read_growing(fd, pieces);
+	int why = errno;
+	close(fd);
+	errno = why;
+	return text;
 }
 
 ssize_t procfs_peek(const char *path, char *text, size_t size)
 {
+	size_t pieces = 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd == -1)
 		return -1;
-	ssize_t n = read_all(fd, text, size - 1);
-	descriptor_close(fd);
-	if (n != -1)
-		text[n] = '\0';
+	ssize_t n = read_all(fd, text, size - 1, &pieces);
+	int why = errno;
+	close(fd);
+	errno = why;
+	text[n == -1 ? 0 : n] = '\0';
 	return n;
 }
 
@@ -96,9 +102,9 @@ static bool parse_lock(const char *line, struct procfs_lock *lock)
 	if (strncmp(line, "lock:", 5) == 0)
 		line += 5;
 	*lock = (struct procfs_lock){ 0 };
-	/* The pid of an NFS server's lock for a client may lie outside int; nobody asks for it. */
-	if (sscanf(line, " %*[0-9]: %7s %*9s %7s %d %x:%x:%" SCNu64 " %*[0-9] %23s", family, kind,
-		    &lock->pid, &lock->major, &lock->minor, &lock->inode, end) != 7)
+	/* The PID may lie outside int (of an NFS server's lock for a client); nobody asks for it. */
+	if (sscanf(line, " %*[0-9]: %7s %*9s %7s %*[-0-9] %x:%x:%" SCNu64 " %*[0-9] %23s", family,
+		    kind, &lock->major, &lock->minor, &lock->inode, end) != 6)
 		return false;
 	if (strcmp(family, "OFDLCK") == 0)
 		lock->family = PROCFS_OFD;
@@ -123,7 +129,7 @@ bool procfs_next_lock(const char **at, struct procfs_lock *lock)
 	return false;
 }
 
-bool procfs_same_file(const struct procfs_lock *a, const struct procfs_lock *b)
+bool procfs_same_numbers(const struct procfs_lock *a, const struct procfs_lock *b)
 {
 	return a->inode == b->inode && a->major == b->major && a->minor == b->minor;
 }
@@ -135,7 +141,7 @@ int procfs_parse_stat(const char *text, struct procfs_stat *s)
 	char state;
 	long threads;
 
-	if (after == NULL ||
+	if (after == NULL || sscanf(text, "%d", &s->pid) != 1 ||
 		sscanf(after + 1,
 			" %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d"
 			" %*d %ld %*d %" SCNu64,
@@ -143,11 +149,84 @@ int procfs_parse_stat(const char *text, struct procfs_stat *s)
 		return -1;
 	/* The first thread may have ended, a zombie, while the process lives on in the others. */
 	s->ended = (state == 'Z' || state == 'X') && threads <= 1;
+	s->stopped = state == 'T' || state == 't';
 	return 0;
 }
 
-/* One of the comma-separated options is exactly option. */
-static bool has_option(const char *options, const char *option)
+/* Cuts the text at *at behind its next word, which is returned; NULL where there is none. */
+static char *next_word(char **at)
+{
+	char *word = *at + strspn(*at, " ");
+	size_t length = strcspn(word, " ");
+
+	if (length == 0)
+		return NULL;
+	*at = word + length;
+	if (**at != '\0')
+		*(*at)++ = '\0';
+	return word;
+}
+
+/* mountinfo shows a blank as \040, and so a tab, a newline and the backslash. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (; *text != '\0'; to++) {
+		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] >= '0' &&
+			text[2] <= '7' && text[3] >= '0' && text[3] <= '7') {
+			*to = (char) ((text[1] - '0') * 64 + (text[2] - '0') * 8 + (text[3] - '0'));
+			text += 4;
+		} else {
+			*to = *text++;
+		}
+	}
+	*to = '\0';
+}
+
+/* `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`: proc(5). */
+static int parse_mount(char *line, struct procfs_mount *m)
+{
+	char *rest = strstr(line, " - "), *source;
+
+	if (rest == NULL || sscanf(line, "%*d %*d %u:%u", &m->major, &m->minor) != 2)
+		return -1;
+	*rest = '\0';
+	rest += strlen(" - ");
+	for (int skipped = 0; skipped < 3; skipped++)
+		if (next_word(&line) == NULL)
+			return -1;
+	m->root = next_word(&line);
+	m->point = next_word(&line);
+	m->type = next_word(&rest);
+	source = next_word(&rest);
+	m->options = next_word(&rest);
+	if (m->options == NULL) /* the source may be empty */
+		m->options = source;
+	if (m->root == NULL || m->point == NULL || m->options == NULL)
+		return -1;
+	unescape(m->root);
+	unescape(m->point);
+	return 0;
+}
+
+int procfs_find_mount(char *mountinfo, uint64_t id, struct procfs_mount *m)
+{
+	char *line, *rest = mountinfo;
+
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		const char *at = line;
+		uint64_t line_id;
+		if (number_read(&at, 10, UINT64_MAX, &line_id) == 0 && *at == ' ' &&
+			line_id == id) {
+			m->id = id;
+			return parse_mount(line, m);
+		}
+	}
+	return -1;
+}
+
+bool procfs_has_option(const char *options, const char *option)
 {
 	size_t length = strlen(option);
 
@@ -161,43 +240,18 @@ static bool has_option(const char *options, const char *option)
 	}
 }
 
-/*
- * `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`: proc(5). A
- * blank in a path is written \040, so the first ` - ` is the end of the optional fields.
- */
-static void parse_mount(const char *line, struct procfs_mount *m)
-{
-	const char *rest = strstr(line, " - "), *options = strrchr(line, ' ');
-	char type[8];
-
-	m->locks_stay_local = rest != NULL && sscanf(rest, " - %7s", type) == 1 &&
-			      (strcmp(type, "nfs") == 0 || strcmp(type, "nfs4") == 0) &&
-			      (has_option(options + 1, "local_lock=all") ||
-				      has_option(options + 1, "local_lock=posix"));
-}
-
-int procfs_find_mount(const char *mountinfo, uint64_t id, struct procfs_mount *m)
-{
-	char line[1 << 16]; /* two paths, each up to PATH_MAX bytes of four characters, and options
-			     */
-	uint64_t line_id;
-
-	while (next_line(&mountinfo, line, sizeof line))
-		if (sscanf(line, "%" SCNu64 " %*d %u:%u", &line_id, &m->major, &m->minor) == 3 &&
-			line_id == id) {
-			parse_mount(line, m);
-			return 0;
-		}
-	return -1;
-}
-
 uint64_t procfs_field(const char *fdinfo, const char *name)
 {
 	char line[160];
 	size_t length = strlen(name);
+	uint64_t n;
 
-	while (next_line(&fdinfo, line, sizeof line))
-		if (strncmp(line, name, length) == 0 && line[length] == ':')
-			return strtoull(line + length + 1, NULL, 10);
+	while (next_line(&fdinfo, line, sizeof line)) {
+		if (strncmp(line, name, length) != 0 || line[length] != ':')
+			continue;
+		const char *at = line + length + 1;
+		at += strspn(at, " \t");
+		return number_read(&at, 10, UINT64_MAX, &n) == 0 ? n : UINT64_MAX;
+	}
 	return UINT64_MAX;
 }

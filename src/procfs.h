@@ -11,10 +11,10 @@
 #include <sys/types.h>
 
 /*
- * The whole file, with a NUL behind it, in memory that the caller frees. NULL with errno, which is
- * ENOENT where /proc is not mounted.
+ * The whole file, with a NUL behind it, in memory that the caller frees, and the number of read(2)
+ * calls that had something to give. NULL with errno, which is ENOENT where /proc is not mounted.
  */
-char *procfs_read(const char *path);
+char *procfs_read(const char *path, size_t *pieces);
 
 /* The first size - 1 bytes of the file and a NUL, without the heap: the count, or -1 with errno. */
 ssize_t procfs_peek(const char *path, char *text, size_t size);
@@ -23,13 +23,13 @@ ssize_t procfs_peek(const char *path, char *text, size_t size);
 struct procfs_lock {
 	enum { PROCFS_POSIX, PROCFS_OFD, PROCFS_FLOCK } family;
 	bool exclusive;
-	pid_t pid;             /* -1 for an OFD lock, 0 for a process of another PID namespace */
 	unsigned major, minor; /* of the super block, which is not st_dev on btrfs */
-	uint64_t inode;
-	uint64_t end; /* the last byte; UINT64_MAX where the kernel says EOF */
+	uint64_t inode;        /* not unique on btrfs: each subvolume counts anew */
+	uint64_t end;          /* the last byte; UINT64_MAX where the kernel says EOF */
 };
 
-bool procfs_same_file(const struct procfs_lock *a, const struct procfs_lock *b);
+/* Whether both tell of the same numbers: a filter, no proof, since numbers are not unique. */
+bool procfs_same_numbers(const struct procfs_lock *a, const struct procfs_lock *b);
 
 /*
  * Steps through text from *at on and fills *lock from the next line that tells of a granted lock;
@@ -40,27 +40,38 @@ bool procfs_next_lock(const char **at, struct procfs_lock *lock);
 
 /* Of /proc/PID/stat: what tells one process from the next that bears its number. */
 struct procfs_stat {
+	pid_t pid;      /* in the PID namespace that /proc was mounted for */
 	bool ended;     /* a zombie with no thread left, or dead */
+	bool stopped;   /* by a signal or a debugger */
 	uint64_t start; /* since boot, in clock ticks (sysconf(_SC_CLK_TCK)) */
 };
 
 /* -1 if text is no such line. */
 int procfs_parse_stat(const char *text, struct procfs_stat *s);
 
-/* A mount, from a line of /proc/self/mountinfo. */
+/* A mount, from a line of /proc/self/mountinfo: proc(5). The texts point into that. */
 struct procfs_mount {
+	uint64_t id;           /* mnt_id */
 	unsigned major, minor; /* of the super block */
-	/*
-	 * An NFS mount that keeps fcntl(2) locks to this machine: local_lock=all or posix, which is
-	 * also how the kernel shows nolock (nfs(5)).
-	 */
-	bool locks_stay_local;
+	char *root;            /* which directory of the file system is mounted */
+	char *point;           /* where, as seen from our root directory */
+	char *type;            /* `ext4`, `fuse.sshfs` */
+	char *options;         /* of the super block, with commas between them */
 };
 
-/* Finds the mount by the mnt_id of /proc/PID/fdinfo/N; -1 if text does not tell of it. */
-int procfs_find_mount(const char *mountinfo, uint64_t id, struct procfs_mount *m);
+/*
+ * Finds the mount by the mnt_id of /proc/PID/fdinfo/N and cuts its line of mountinfo into texts.
+ * -1 if mountinfo does not tell of it.
+ */
+int procfs_find_mount(char *mountinfo, uint64_t id, struct procfs_mount *m);
 
-/* The number behind `name:` in /proc/PID/fdinfo/N; UINT64_MAX for -1 or where there is none. */
+/* Whether one of the options, with commas between them, is exactly option. */
+bool procfs_has_option(const char *options, const char *option);
+
+/*
+ * The number behind `name:` in /proc/PID/fdinfo/N, in base 10, or the first of several;
+ * UINT64_MAX for -1 or where there is none.
+ */
 uint64_t procfs_field(const char *fdinfo, const char *name);
 
 #endif

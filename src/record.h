@@ -1,28 +1,40 @@
 /*
- * The record in a lock file: the PID of who locked it, as text, for people and scripts; and in the
- * extended attribute user.onlyone which incarnation of that PID it was, so that a later process
- * that bears the same number is not taken for it. Where there are no user attributes, as on tmpfs
- * before Linux 6.6, root's records have it in trusted.onlyone.
+ * The record in a lock file: which process locked it.
  *
- * The attribute is `PID TIME WRITTEN ORIGIN` in decimal: the PID once more, since content and
- * attribute are written one after the other; CLOCK_BOOTTIME in nanoseconds when it was written,
- * which is later than the process began and earlier than any that can inherit its number;
- * CLOCK_REALTIME at that moment, in milliseconds, which the file's own times then show; and a hash
- * of boot, PID and time namespace, directory and name, outside of which PID and TIME mean nothing.
- * Not of the inode: a copy that replaces the file still tells of a process that has closed its lock.
+ * Its content is the PID, a newline and an empty line, for people and scripts. The empty line tells
+ * it from a counter and from another program's PID file, survives cp, rsync and tar, and is
+ * invisible to all who read PID files.
+ *
+ * The extended attribute user.onlyone is for us, and decides: which incarnation of that PID it was,
+ * so that a later process that bears the same number is not taken for it. Where there are no user
+ * attributes, as on tmpfs before Linux 6.6, root's records have it in trusted.onlyone. It is
+ * `PID START LOCKED WRITTEN SCOPE MARK` in hexadecimal: the identity of the process and the mark of
+ * the lock (identity.h); CLOCK_BOOTTIME and CLOCK_REALTIME in milliseconds when it was written; a
+ * WRITTEN of 0 vouches for nothing. Version 1.0.0 wrote four decimal numbers, which are understood.
+ *
+ * A file that is locked as it is has content of its own and the record in an attribute alone, of
+ * another name, so that it never passes for a lock file.
  */
 #ifndef RECORD_H
 #define RECORD_H
 
-#include "limit.h"
+#include "deadline.h"
+#include "identity.h"
+#include "lockfile.h"
+#include "process.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/stat.h>
 #include <sys/types.h>
 
-/* The longest record, seven digits and a newline: a longer file is not a lock file. */
-enum { RECORD_SIZE = 8 };
+enum {
+	RECORD_SIZE = 256, /* what is longer is no record, even where scripts add PIDs */
+	RECORD_ATTRIBUTE_SIZE =
+		100, /* of ours at most 64, which ext4 keeps in an inode of 256 bytes */
+};
+
+/* The clock may have been set by that, in nanoseconds, and a record vouches all the same. */
+#define RECORD_CLOCK_TOLERANCE (100 * MILLISECOND)
 
 struct record {
 	enum {
@@ -31,58 +43,55 @@ struct record {
 		RECORD_FOREIGN, /* the file is somebody's, not a lock file */
 	} kind;
 	pid_t pid;
-	char text[RECORD_SIZE]; /* the content as found, so that it can be put back */
-	size_t length;
-	bool strange; /* of another boot, namespace or place: the number says nothing here */
-	uint64_t locked_at; /* its incarnation: CLOCK_BOOTTIME in nanoseconds; 0 if not known */
 	/*
-	 * Since when, in milliseconds of CLOCK_REALTIME, nothing has been done to the file: when the
+	 * Whether start tells which process: the record is of this boot and PID namespace, and was
+	 * written under this name.
+	 */
+	bool is_known;
+	uint64_t start;    /* procfs_stat */
+	int64_t locked_at; /* CLOCK_BOOTTIME in nanoseconds; 0 if not known */
+	/*
+	 * Since when, in nanoseconds of CLOCK_REALTIME, nothing has been done to the file: when the
 	 * record was written into it under this name, in this boot, by root or the caller. 0 where
 	 * that cannot be said, as on every file system without attributes.
 	 */
-	uint64_t untouched_since;
+	int64_t untouched_since;
+	/* As found, so that it can be put back. */
+	char text[RECORD_SIZE + 1], attribute[RECORD_ATTRIBUTE_SIZE + 1];
+	size_t length, attribute_length;
 };
 
 /*
- * The hash of boot, PID and time namespace and the lock's place that a record of this process would
- * bear: 0 where there is no /proc that tells, and so no incarnations. -1 with errno where there is
- * one but it cannot be asked.
+ * Reads the record of l. scope is our own identity's, 0 if that is not known: no record is, then.
+ * -1 with errno.
  */
-int record_origin(uint64_t mark, uint64_t *origin);
+int record_read(const struct lock *l, uint32_t scope, struct record *r);
 
-/* Whether nobody but root and the caller can have written the record into such a file. */
+/* Whether s tells of a file that nobody but root and the caller can have written into. */
 bool record_is_trusted(const struct stat *s);
 
-/* Reads the record of fd. -1 with errno. */
-int record_read(int fd, uint64_t origin, struct record *r);
+/* Whether the very process that wrote the record lives; PROCESS_ENDED also where it is not known. */
+enum process_life record_life(const struct record *r);
+
+struct record_request {
+	struct identity who; /* pid 0: nobody; scope 0: without its incarnation, on purpose */
+	bool vouches;        /* nothing stands in the way of untouched_since */
+	bool keep_guard;     /* the process of the old record still guards, as --force allows */
+};
 
 enum record_written {
-	RECORD_FAILED,  /* errno tells; what was there is back as far as that is possible */
 	RECORD_DATED,   /* with its incarnation */
-	RECORD_UNDATED, /* without: origin is 0, or the file system has no attributes for us */
+	RECORD_UNDATED, /* without: as asked, or the file system has no attributes for us */
+	/* errno tells; what was there is back as far as that is possible */
+	RECORD_NO_CONTENT,
+	RECORD_NO_ATTRIBUTE,
 };
 
-/*
- * Makes pid (0: nobody) the record of fd, which the caller has locked and read into *old. An origin
- * of 0 leaves the incarnation out on purpose.
- */
-enum record_written record_write(int fd, pid_t pid, uint64_t origin, const struct record *old);
+/* Makes w the record of l, which the caller has locked and whose record it has read into *old. */
+enum record_written record_write(
+	const struct lock *l, const struct record_request *w, const struct record *old);
 
 /* Empties the record. -1 with errno. */
-int record_clear(int fd);
-
-enum life {
-	LIFE_ENDED, /* or another process bears the number now, or nothing is known of it */
-	LIFE_LIVES, /* the recorded process, beyond doubt, or with a doubt that cannot be cleared */
-};
-
-/* Whether the very process that wrote the record lives, which is not the caller. */
-enum life record_life(const struct record *r);
-
-/*
- * Waits for the recorded process to end: 1, or 0 when the limit was reached first, or -1 with
- * errno (ENOSYS before Linux 5.3).
- */
-int record_wait(const struct record *r, const struct limit *limit);
+int record_clear(const struct lock *l);
 
 #endif

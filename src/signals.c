@@ -1,6 +1,7 @@
 #include "signals.h"
 
-#include <errno.h>
+#include "number.h"
+
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -48,14 +49,12 @@ static const struct {
 	{ "WINCH", SIGWINCH },
 };
 
-/* Decimal digits and nothing else, in low..high; else -1. */
-static int number_between(const char *digits, int low, int high)
+/* Decimal digits and nothing else, at most max; else -1. */
+static int number(const char *digits, int max)
 {
-	if (*digits == '\0' || strspn(digits, "0123456789") != strlen(digits))
-		return -1;
-	errno = 0;
-	long n = strtol(digits, NULL, 10);
-	return errno || n < low || n > high ? -1 : (int) n;
+	uint64_t n;
+
+	return number_read(&digits, 10, (uint64_t) max, &n) == -1 || *digits != '\0' ? -1 : (int) n;
 }
 
 static int realtime_number(const char *name)
@@ -70,7 +69,7 @@ static int realtime_number(const char *name)
 		return from_max ? SIGRTMAX : SIGRTMIN;
 	if (*offset != (from_max ? '-' : '+'))
 		return -1;
-	int n = number_between(offset + 1, 0, room);
+	int n = number(offset + 1, room);
 	if (n == -1)
 		return -1;
 	return from_max ? SIGRTMAX - n : SIGRTMIN + n;
@@ -78,7 +77,7 @@ static int realtime_number(const char *name)
 
 int signal_number(const char *name)
 {
-	int n = number_between(name, 0, SIGRTMAX);
+	int n = number(name, SIGRTMAX);
 
 	if (n != -1)
 		return n;

@@ -1,0 +1,180 @@
+#include "borrowed.h"
+
+#include "deadline.h"
+#include "fdinfo.h"
+#include "identity.h"
+#include "opening.h"
+#include "record.h"
+#include "status.h"
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct lock lock_of(int fd)
+{
+	char *name;
+
+	if (asprintf(&name, "descriptor %d", fd) == -1) /* lives as long as the lock */
+		err(EX_OSERR, "descriptor");
+	struct lock l = lock_named(NULL, name);
+	l.fd = fd;
+	l.borrowed = true;
+	return l;
+}
+
+/* How it is open (F_GETFL), and on which file: status and message where there is none. */
+static int look_at(const struct lock *l, struct stat *s)
+{
+	int flags = fcntl(l->fd, F_GETFL);
+
+	if (flags == -1 || flags & O_PATH)
+		errx(EX_USAGE, "%s: is not open", l->name);
+	if (fstat(l->fd, s) == -1)
+		err(EX_OSERR, "%s", l->name);
+	return flags;
+}
+
+/* Whether the descriptor can bear the lock: status and message otherwise. */
+static void check(
+	const struct lock *l, const struct lock_request *r, int flags, const struct stat *s)
+{
+	if (S_ISDIR(s->st_mode))
+		errx(EX_DATAERR, "%s: is a directory; name it as LOCK instead", l->name);
+	refuse_what_is_no_file(s, l->name);
+	if (!r->as_is && s->st_size > RECORD_SIZE)
+		is_no_lock_file(l);
+	if (!r->shared && !r->as_is && (flags & O_ACCMODE) == O_RDONLY)
+		errx(EX_USAGE,
+			"%s: is open for reading only; an exclusive lock needs writing, as in "
+			"%d>>FILE",
+			l->name, l->fd);
+	if (r->shared && (flags & O_ACCMODE) == O_WRONLY)
+		errx(EX_USAGE,
+			"%s: is open for writing only; a shared lock needs reading, as in %d<FILE",
+			l->name, l->fd);
+}
+
+/*
+ * `9>>FILE` opens for writing and appending only: it cannot be read, and pwrite(2) on it appends
+ * whatever the offset. Then the record has a descriptor of its own, on the same file; else the
+ * caller's will do, also where its user could not open the file any more. -1 with errno.
+ */
+static int open_record(const struct lock *l, int flags, bool to_write)
+{
+	char link[FDINFO_PATH];
+	bool readable = (flags & O_ACCMODE) != O_WRONLY;
+	bool writable = (flags & O_ACCMODE) == O_RDWR && !(flags & O_APPEND);
+
+	if (to_write ? writable : readable)
+		return l->fd;
+	fdinfo_path(link, l->fd);
+	int fd = open(link, (to_write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return fd == -1 ? -1 : raise_descriptor(fd, l->name);
+}
+
+static void set_mark(struct lock *l)
+{
+	char link[FDINFO_PATH], path[PATH_MAX];
+	const char *file;
+
+	fdinfo_path(link, l->fd);
+	ssize_t length = readlink(link, path, sizeof path - 1);
+	if (length == -1)
+		err(EX_OSERR, "%s: no /proc", l->name);
+	path[length] = '\0';
+	int parent = open_parent(path, &file);
+	if (parent == -1)
+		cannot_open(path);
+	l->mark = mark_of(parent, file, &l->mount);
+	if (l->mark == 0)
+		err(EX_OSERR, "%s", l->name);
+	close(parent);
+}
+
+/* What the descriptor bears already. Without /proc it counts as nothing. */
+static void remember(struct lock *l)
+{
+	char fdinfo[FDINFO_SIZE];
+	const char *at = fdinfo;
+	struct procfs_lock lock;
+
+	if (fdinfo_read(l->fd, fdinfo) == -1)
+		return;
+	while (procfs_next_lock(&at, &lock))
+		for (size_t i = 0; i < l->locking.count; i++)
+			/* NFS 3 shows an OFD lock as POSIX; a POSIX lock of the caller's own is not shown. */
+			if ((lock.family == PROCFS_FLOCK) ==
+				(l->locking.parts[i].kind == KIND_FLOCK))
+				l->locking.parts[i].before = lock.exclusive ? F_WRLCK : F_RDLCK;
+}
+
+/*
+ * A shared lock that is to become an exclusive one: fcntl(2) first, whose conversion loses nothing
+ * where it is refused. flock(2) gives the shared lock up before it tries.
+ */
+static void set_order(struct lock *l)
+{
+	struct lock_part *parts = l->locking.parts;
+
+	if (l->locking.shared || l->locking.count != 2 || parts[0].before != F_RDLCK)
+		return;
+	struct lock_part flock_part = parts[0];
+	parts[0] = parts[1];
+	parts[1] = flock_part;
+}
+
+void borrowed_lock(struct lock *l, int fd, const struct lock_request *r)
+{
+	struct stat s;
+
+	*l = lock_of(fd);
+	l->as_is = r->as_is;
+	int flags = look_at(l, &s);
+	check(l, r, flags, &s);
+	/* A shared lock writes no record, but takes away the one of an exclusive lock before it. */
+	l->record_fd = r->as_is ? fd : open_record(l, flags, !r->shared);
+	if (l->record_fd == -1 && errno == ENOENT)
+		errx(EX_OSERR, "%s: cannot be opened once more without /proc", l->name);
+	if (l->record_fd == -1)
+		cannot_open(l->name);
+	set_mark(l);
+	lock_set_parts(l, r);
+	remember(l);
+	set_order(l);
+}
+
+bool borrowed_was_exclusive(const struct lock *l)
+{
+	for (size_t i = 0; i < l->locking.count; i++)
+		if (l->locking.parts[i].before == F_WRLCK)
+			return true;
+	return false;
+}
+
+bool borrowed_lock_to_unlock(struct lock *l, int fd, bool as_is)
+{
+	const struct lock_request r = { .shared = true, .local = true }; /* whatever it bears */
+	struct stat s;
+
+	*l = lock_of(fd);
+	l->as_is = as_is;
+	int flags = look_at(l, &s);
+	if (!S_ISREG(s.st_mode))
+		refuse_what_is_no_file(&s, l->name);
+	lock_set_parts(l, &r);
+	l->locking.shared = false;
+	if ((flags & O_ACCMODE) == O_RDONLY || s.st_nlink == 0 ||
+		(!as_is && s.st_size > RECORD_SIZE))
+		return false;
+	l->record_fd = as_is ? fd : open_record(l, flags, true);
+	if (l->record_fd == -1)
+		return false;
+	set_mark(l);
+	l->locking.mark = l->mark;
+	return locking_take(&l->locking, DEADLINE_NOW) == LOCK_TAKEN;
+}

@@ -1,0 +1,24 @@
+/*
+ * A descriptor of the caller's (--fd): borrowed once, before the first wait, so that what becomes of
+ * its file meanwhile cannot change the name of the lock.
+ *
+ * What it cannot do ends the program with a message.
+ */
+#ifndef BORROWED_H
+#define BORROWED_H
+
+#include "lockfile.h"
+
+/* Fills *l for lock_take(). Refuses a descriptor that can bear no such lock. */
+void borrowed_lock(struct lock *l, int fd, const struct lock_request *r);
+
+/* Whether the descriptor brought an exclusive lock along. */
+bool borrowed_was_exclusive(const struct lock *l);
+
+/*
+ * Fills *l for lock_unlock(), which works on whatever is open on a file. Whether the record is ours
+ * to empty: the lock is ours alone, or can be had, and the file can be written.
+ */
+bool borrowed_lock_to_unlock(struct lock *l, int fd, bool as_is);
+
+#endif

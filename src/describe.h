@@ -1,0 +1,26 @@
+/*
+ * A holder in one line, for messages and for --status.
+ */
+#ifndef DESCRIBE_H
+#define DESCRIBE_H
+
+#include "holder.h"
+
+#include <stdint.h>
+
+/*
+ * `held by PID 1234 (redis-server)` or what else is the case, in one line that the caller frees;
+ * in_full with whole command lines and since when.
+ */
+char *holder_describe(const struct holder *h, bool in_full);
+
+/*
+ * Whether the recorded process has had the lock for longer than limit nanoseconds (-1: no limit).
+ * false where nobody knows since when: the lock is shared, or there are no attributes.
+ */
+bool holder_is_overdue(const struct holder *h, int64_t limit);
+
+/* `, since 2026-11-26 03:00:00`, or `, since unknown`, in static memory. */
+const char *holder_since(const struct holder *h);
+
+#endif

@@ -1,0 +1,237 @@
+#include "displaced.h"
+
+#include "deadline.h"
+#include "fdinfo.h"
+#include "identity.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* -- the list -- */
+
+struct candidates {
+	struct locker_target *all;
+	size_t count;
+};
+
+/* NFS 3 shows ours as POSIX. */
+static bool is_of_our_kind(const struct lock *l, const struct procfs_lock *lock)
+{
+	return lock->family == PROCFS_OFD || (lock->family == PROCFS_POSIX && l->fs.fcntl_only);
+}
+
+static bool is_candidate(
+	const struct lock *l, const struct procfs_lock *lock, const struct procfs_lock *own)
+{
+	return is_of_our_kind(l, lock) && lock->exclusive && lock->major == own->major &&
+	       lock->minor == own->minor &&
+	       (mark_same_directory(lock->end, l->mark) || mark_same_path(lock->end, l->mark));
+}
+
+static int add(struct candidates *c, const struct procfs_lock *lock)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (procfs_same_numbers(&c->all[i].lock, lock) && c->all[i].lock.end == lock->end)
+			return 0;
+	struct locker_target *larger = reallocarray(c->all, c->count + 1, sizeof *larger);
+	if (larger == NULL)
+		return -1;
+	c->all = larger;
+	c->all[c->count++] = (struct locker_target){ .lock = *lock };
+	return 0;
+}
+
+/* Which lines of our own file's numbers are no candidates. */
+struct own {
+	struct procfs_lock numbers;
+	enum {
+		OWN_FIRST, /* one: our lock */
+		OWN_ALL,   /* of a question: whoever has just taken the lock */
+		OWN_NONE,  /* of a question, where other files bear the same numbers */
+	} lines;
+	bool seen;
+};
+
+/*
+ * Our own line is no candidate. A second line of its numbers is: two exclusive locks cannot be on
+ * one file, so the other file just bears the same numbers (a btrfs snapshot).
+ */
+static int collect(const char *list, const struct lock *l, struct own *own, struct candidates *c)
+{
+	struct procfs_lock lock;
+	bool passed = own->lines == OWN_NONE;
+
+	while (procfs_next_lock(&list, &lock)) {
+		bool is_own = !passed && is_of_our_kind(l, &lock) && lock.end == l->mark &&
+			      lock.exclusive == !l->locking.shared &&
+			      procfs_same_numbers(&lock, &own->numbers);
+		own->seen = own->seen || is_own;
+		passed = passed || (is_own && own->lines == OWN_FIRST);
+		if (!is_own && is_candidate(l, &lock, &own->numbers) && add(c, &lock) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * A list longer than a page comes in pieces, and a lock that is given back between two of them
+ * moves the rest, so that one can be missed: look several times. Only the first takes long.
+ */
+static int read_list(const struct lock *l, struct own *own, struct candidates *c)
+{
+	enum { PASSES = 3 };
+	size_t pieces = 2;
+
+	for (int pass = 0; pass < PASSES && pieces > 1; pass++) {
+		char *list = procfs_read("/proc/locks", &pieces);
+		if (list == NULL)
+			return -1;
+		int failed = collect(list, l, own, c);
+		free(list);
+		if (failed)
+			return -1;
+	}
+	return 0;
+}
+
+/* -- what counts -- */
+
+/*
+ * LOCK is a directory, the lock is of another directory that stood there, and its .onlyone stands
+ * in that one still. Where it was removed (it then shows as ` (deleted)`) the copy that runs may
+ * well write into the successor, by path.
+ */
+static bool has_gone_along(const struct lock *l, const struct locker *locker, uint64_t end)
+{
+	const char *slash = strrchr(locker->path, '/');
+
+	return l->directory != -1 && !mark_same_directory(end, l->mark) && slash != NULL &&
+	       strcmp(slash + 1, LOCK_IN_DIRECTORY) == 0;
+}
+
+/* Keeps the lockers of one target alone; whether there are any. */
+static bool keep_only(struct lockers *found, size_t target)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < found->count; i++)
+		if (found->all[i].target == target)
+			found->all[kept++] = found->all[i];
+	found->count = kept;
+	return kept > 0;
+}
+
+static bool went(const struct lock *l, const struct candidates *c, size_t target,
+	const struct lockers *found)
+{
+	for (size_t i = 0; i < found->count; i++)
+		if (found->all[i].target == target &&
+			has_gone_along(l, &found->all[i], c->all[target].lock.end))
+			return true;
+	return false;
+}
+
+static int judge(
+	struct displaced *d, const struct lock *l, const struct candidates *c, bool can_name)
+{
+	d->lockers = (struct lockers){ .complete = false };
+	if (c->count > 0 && can_name && lockers_find(&d->lockers, c->all, c->count) == -1)
+		return -1;
+	for (size_t i = 0; i < c->count && !d->is_held; i++) {
+		if (went(l, c, i, &d->lockers)) {
+			d->went = true;
+			continue;
+		}
+		d->is_held = true;
+		d->lock = c->all[i].lock;
+		keep_only(&d->lockers, i);
+	}
+	return 0;
+}
+
+int displaced_find(struct displaced *d, const struct lock *l, bool ours, bool can_name)
+{
+	struct candidates c = { .count = 0 };
+	struct own own = { .lines = OWN_FIRST };
+
+	*d = (struct displaced){ .is_held = false };
+	int unique = fdinfo_numbers(l->fd != -1 ? l->fd : l->parent_fd, &own.numbers);
+	if (unique == -1)
+		return -1;
+	if (!ours)
+		own.lines = unique ? OWN_ALL : OWN_NONE;
+	int failed = read_list(l, &own, &c);
+	d->list_is_missing = failed ? errno == ENOENT : ours && !own.seen;
+	if (failed)
+		failed = errno == ENOENT ? 0 : -1;
+	else
+		failed = judge(d, l, &c, can_name);
+	int why = errno;
+	free(c.all);
+	errno = why;
+	return failed;
+}
+
+/* -- what vouches -- */
+
+/*
+ * To rename a directory changes nothing inside it, but the ctimes of that directory and of the one
+ * it stands in, which nobody can set back: where of any two on the way up one is older, the way is
+ * as it was. As much older as the clock may have been set back unnoticed; and a time without a
+ * fraction is of a file system that has none.
+ */
+static bool is_new(const struct stat *s, int64_t since)
+{
+	const int64_t tick = 20 * MILLISECOND; /* file times lag behind the clock by up to 10 ms */
+
+	return s->st_ctim.tv_nsec == 0 ||
+	       s->st_ctim.tv_sec * SECOND + s->st_ctim.tv_nsec + tick + RECORD_CLOCK_TOLERANCE >=
+		       since;
+}
+
+/* The root is its own parent, and so seems a directory that is mounted inside itself. */
+static bool is_root(const struct stat *s)
+{
+	struct stat root;
+
+	return stat("/", &root) == 0 && is_same_file(&root, s);
+}
+
+static bool way_is_unchanged(int parent, int64_t since)
+{
+	char up[PATH_MAX] = ".";
+	struct stat s, below = { 0 };
+	bool was_new = false;
+
+	for (size_t end = 1; end + sizeof "/.." <= sizeof up; end += 3) {
+		if (fstatat(parent, up, &s, 0) == -1)
+			return false;
+		if (is_same_file(&s, &below))
+			return is_root(&s);
+		if (is_new(&s, since) && was_new)
+			return false;
+		was_new = is_new(&s, since);
+		below = s;
+		strcpy(up + end, "/..");
+	}
+	return false;
+}
+
+/* A file that is mounted over LOCK may come and go without a trace. */
+static bool is_on_the_mount_of_its_directory(const struct lock *l)
+{
+	char fdinfo[FDINFO_SIZE];
+
+	return fdinfo_read(l->fd, fdinfo) == 0 && l->mount != UINT64_MAX &&
+	       procfs_field(fdinfo, "mnt_id") == l->mount;
+}
+
+bool displaced_is_ruled_out(const struct lock *l, const struct record *r)
+{
+	return r->untouched_since != 0 && !l->borrowed && !l->fs.remote &&
+	       is_on_the_mount_of_its_directory(l) &&
+	       way_is_unchanged(l->parent_fd, r->untouched_since);
+}

@@ -1,0 +1,17 @@
+/*
+ * Which safeguards do not work here, for --verbose.
+ */
+#ifndef GAPS_H
+#define GAPS_H
+
+#include "lockfile.h"
+
+#include <stdbool.h>
+
+/* Of a lock that was taken: how far it reaches, and what would not be noticed. */
+void gaps_tell(const struct lock *l, bool list_is_missing);
+
+/* The record tells no incarnation, for want of what is missing. */
+void gaps_tell_undated(const struct lock *l, const char *missing, bool has_keeper);
+
+#endif

@@ -1,0 +1,137 @@
+#include "lockers.h"
+
+#include "fdinfo.h"
+#include "number.h"
+#include "process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool fits(const struct procfs_lock *lock, const struct locker_target *t)
+{
+	if (!procfs_same_numbers(lock, &t->lock))
+		return false;
+	return t->is_known || (lock->family == t->lock.family && lock->end == t->lock.end);
+}
+
+static int add(struct lockers *found, const struct locker *l)
+{
+	for (size_t i = 0; i < found->count; i++)
+		if (found->all[i].pid == l->pid && found->all[i].target == l->target)
+			return 0;
+	struct locker *larger = reallocarray(found->all, found->count + 1, sizeof *larger);
+	if (larger == NULL)
+		return -1;
+	found->all = larger;
+	found->all[found->count++] = *l;
+	return 0;
+}
+
+static void read_path(const char *link, char *path, size_t size)
+{
+	char whole[PATH_MAX];
+	ssize_t length = readlink(link, whole, sizeof whole - 1);
+	size_t cut = length >= (ssize_t) size ? (size_t) length - size + 1 : 0;
+
+	whole[length == -1 ? 0 : length] = '\0';
+	strcpy(path, whole + cut);
+}
+
+/* The descriptor's file is the target's, as far as that can be told. */
+static bool is_proven(struct lockers *found, const char *link, const struct locker_target *t)
+{
+	struct stat s;
+
+	if (!t->is_known)
+		return true;
+	if (stat(link, &s) == 0)
+		return is_same_file(&s, &t->file);
+	if (errno == EACCES)
+		found->complete = false;
+	return false; /* else it was closed in between */
+}
+
+static int look_at_descriptor(struct lockers *found, pid_t pid, const char *fd,
+	const struct locker_target *targets, size_t count)
+{
+	char path[PROCESS_PATH + NAME_MAX], fdinfo[FDINFO_SIZE];
+	struct procfs_lock lock;
+
+	snprintf(path, sizeof path, "/proc/%d/fdinfo/%s", (int) pid, fd);
+	if (procfs_peek(path, fdinfo, sizeof fdinfo) == -1)
+		return 0; /* closed in between */
+	snprintf(path, sizeof path, "/proc/%d/fd/%s", (int) pid, fd);
+	for (const char *at = strstr(fdinfo, "\nlock:");
+		at != NULL && procfs_next_lock(&at, &lock);)
+		for (size_t i = 0; i < count; i++) {
+			struct locker l = { .pid = pid, .target = i, .exclusive = lock.exclusive };
+			if (!fits(&lock, &targets[i]) || !is_proven(found, path, &targets[i]))
+				continue;
+			read_path(path, l.path, sizeof l.path);
+			if (add(found, &l) == -1)
+				return -1;
+		}
+	return 0;
+}
+
+static int look_at_process(
+	struct lockers *found, pid_t pid, const struct locker_target *targets, size_t count)
+{
+	char path[PROCESS_PATH];
+	struct dirent *entry;
+	int failed = 0;
+
+	process_path(path, pid, "fdinfo");
+	DIR *list = opendir(path);
+	if (list == NULL) {
+		if (errno == EACCES)
+			found->complete = false;
+		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -1 : 0;
+	}
+	while (!failed && (entry = readdir(list)) != NULL)
+		if (*entry->d_name != '.')
+			failed = look_at_descriptor(found, pid, entry->d_name, targets, count);
+	closedir(list);
+	return failed;
+}
+
+int lockers_find(struct lockers *found, const struct locker_target *targets, size_t count)
+{
+	struct dirent *entry;
+	uint64_t pid;
+	int failed = 0;
+
+	*found = (struct lockers){ .complete = true };
+	DIR *processes = opendir("/proc");
+	if (processes == NULL)
+		return -1;
+	while (!failed && (entry = readdir(processes)) != NULL) {
+		const char *at = entry->d_name;
+		if (number_read(&at, 10, INT_MAX, &pid) == 0 && (pid_t) pid != getpid())
+			failed = look_at_process(found, (pid_t) pid, targets, count);
+	}
+	int why = errno;
+	closedir(processes);
+	errno = why;
+	return failed;
+}
+
+void lockers_free(struct lockers *found)
+{
+	free(found->all);
+	*found = (struct lockers){ .count = 0 };
+}
+
+bool locker_is(pid_t pid, const struct locker_target *targets, size_t count)
+{
+	struct lockers found = { .complete = true };
+	bool is = look_at_process(&found, pid, targets, count) == 0 && found.count > 0;
+
+	lockers_free(&found);
+	return is;
+}

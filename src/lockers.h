@@ -1,0 +1,48 @@
+/*
+ * The processes that have a lock open: those with a descriptor whose fdinfo shows it. Only where
+ * /proc numbers processes as we do (process_stat_self()).
+ */
+#ifndef LOCKERS_H
+#define LOCKERS_H
+
+#include "procfs.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+/* What to look for. */
+struct locker_target {
+	struct procfs_lock
+		lock;  /* numbers, and where the file is not known, family and end as well */
+	bool is_known; /* the file is, and proves what numbers only suggest */
+	struct stat file;
+};
+
+struct locker {
+	pid_t pid;
+	size_t target; /* which of the targets */
+	bool exclusive;
+	/* As /proc/PID/fd shows its name: "/path", "/path (deleted)", or "" where that is hidden. */
+	char path[256]; /* the end of it */
+};
+
+struct lockers {
+	struct locker *all; /* ascending, as in /proc; each process once a target */
+	size_t count;
+	bool complete; /* no process was seen that could not be looked into */
+};
+
+/*
+ * Finds the processes, except ourselves, that have a lock of the targets open. All processes are
+ * read once. -1 with errno. The caller frees with lockers_free(), also then.
+ */
+int lockers_find(struct lockers *found, const struct locker_target *targets, size_t count);
+
+void lockers_free(struct lockers *found);
+
+/* Whether pid is one of them; false also where that cannot be seen. */
+bool locker_is(pid_t pid, const struct locker_target *targets, size_t count);
+
+#endif

@@ -1,0 +1,13 @@
+/*
+ * --unlock: gives up the lock of a descriptor of the caller's, and empties the record if that is
+ * ours. What fails ends the program with a message.
+ */
+#ifndef UNLOCK_H
+#define UNLOCK_H
+
+#include "options.h"
+
+/* Returns the exit status. */
+int unlock(const struct options *o);
+
+#endif
