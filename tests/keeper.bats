@@ -7,14 +7,6 @@
 
 load helper
 
-# The keepers of this test.
-keepers() {
-	local pid
-	for pid in $(strays); do
-		[[ $(cat "/proc/$pid/comm" 2>/dev/null) != onlyone-keeper ]] || printf '%s\n' "$pid"
-	done
-}
-
 no_keeper() {
 	[[ -z $(keepers) ]]
 }
