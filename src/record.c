@@ -143,7 +143,7 @@ static bool is_within(int64_t difference, int64_t tolerance)
  */
 static int parse_old_attribute(const char *text, struct record *r)
 {
-	uint64_t pid, time, written, origin;
+	uint64_t pid = 0, time = 0, written = 0, origin = 0;
 	uint64_t *const numbers[] = { &pid, &time, &written, &origin };
 	struct procfs_stat s;
 
@@ -187,7 +187,7 @@ static bool is_untouched(const struct stat *s, int64_t written, int64_t locked)
 static void judge_attribute(
 	const struct lock *l, uint32_t scope, const struct stat *s, struct record *r)
 {
-	struct attribute a;
+	struct attribute a = { 0 };
 	uint64_t *const numbers[] = { &a.pid, &a.start, &a.locked, &a.written, &a.scope, &a.mark };
 
 	if (scope == 0 || parse_old_attribute(r->attribute, r) == 0)
