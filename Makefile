@@ -24,7 +24,7 @@ BUILD ?= build
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wformat=2 -Wconversion -Wvla
 HARDENING = -fstack-protector-strong -fPIE
-ONLYONE_CPPFLAGS = -DONLYONE_VERSION='"$(VERSION)"' -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
+ONLYONE_CPPFLAGS = -DONLYONE_VERSION='"$(VERSION)"' -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 ONLYONE_CFLAGS = -std=gnu11 $(WARNINGS) $(HARDENING) -MMD -MP -ffile-prefix-map=$(CURDIR)=.
 
 ifdef SANITIZE
