@@ -140,6 +140,7 @@ is_single() {
 	[[ ${#lines[@]} == 2 && ${lines[0]} == "held by PID ${lines[1]} (sh -c "* ]]
 }
 
+# bats test_tags=native
 @test "who has the lock both by itself and by a keeper is named once" {
 	rm -f ready release
 	mkfifo ready release
@@ -152,6 +153,7 @@ is_single() {
 	wait "$command"
 }
 
+# bats test_tags=native
 @test "with -o the command is named, not the keeper" {
 	hold -o lock
 	run -0 onlyone --status lock
@@ -433,19 +435,20 @@ asked() {
 	cat trace
 }
 
+# bats test_tags=native
 @test "a question takes no lock and opens nothing for writing" {
 	need strace
 	local lock_or_write='F_OFD_SETLK|F_SETLK|flock\(|O_RDWR|O_WRONLY|O_CREAT'
 	for question in --status --pid; do
 		onlyone lock true
-		run -0 asked trace=fcntl,flock,openat,open "$question"
+		run -0 asked trace=fcntl,?fcntl64,flock,openat,open "$question"
 		[[ $output == *'"lock", O_RDONLY'* && ! $output =~ $lock_or_write ]]
 		hold lock
-		run -0 asked trace=fcntl,flock,openat,open "$question"
+		run -0 asked trace=fcntl,?fcntl64,flock,openat,open "$question"
 		[[ $output == *'"lock", O_RDONLY'* && ! $output =~ $lock_or_write ]]
 		release
 		rm lock
-		run -0 asked trace=fcntl,flock,openat,open "$question"
+		run -0 asked trace=fcntl,?fcntl64,flock,openat,open "$question"
 		[[ -n $output && ! $output =~ $lock_or_write ]]
 	done
 }
@@ -460,6 +463,7 @@ asked() {
 	wait
 }
 
+# bats test_tags=native
 @test "a living recorded holder is found without a look through /proc" {
 	need strace
 	hold lock
