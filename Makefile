@@ -24,7 +24,7 @@ BUILD ?= build
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wformat=2 -Wconversion -Wvla
 HARDENING = -fstack-protector-strong -fPIE
-ONLYONE_CPPFLAGS = -DONLYONE_VERSION='"$(VERSION)"' -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
+ONLYONE_CPPFLAGS = -DONLYONE_VERSION='"$(VERSION)"' -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 ONLYONE_CFLAGS = -std=gnu11 $(WARNINGS) $(HARDENING) -MMD -MP -ffile-prefix-map=$(CURDIR)=.
 
 ifdef SANITIZE
@@ -132,9 +132,12 @@ bench: all
 # -- lint --
 
 SCRIPTS = $(wildcard .ci/run tests/helper.bash tests/*.bats tests/*/*.bats tests/*/*.bash tests/bench/run \
-	src/*.bash-completion)
+	src/*.bash-completion tests/foreign)
 
-lint:
+# Other sizes of words, and another order of bytes.
+MACHINES = i686-linux-gnu arm-linux-gnueabihf s390x-linux-gnu aarch64-linux-gnu
+
+lint: $(MACHINES:%=lint-%)
 	$(call need,clang,clang)
 	$(call need,clang-tidy,clang-tidy)
 	$(call need,cppcheck,cppcheck)
@@ -147,6 +150,12 @@ lint:
 		--inline-suppr --suppress=missingIncludeSystem $(ONLYONE_CPPFLAGS) src
 	shellcheck -x $(SCRIPTS)
 	mandoc -Tlint -Wwarning man/onlyone.1
+
+$(MACHINES:%=lint-%): lint-%:
+	$(call need,$*-gcc,gcc-$*)
+	$(call need,bats,bats)
+	$(MAKE) CC=$*-gcc CFLAGS='-O2 -Werror' LINKAGE=static BUILD=$(BUILD)/$@
+	JOBS=$(JOBS) tests/foreign $* $(BUILD)/$@/onlyone tests/lock.bats tests/status.bats
 
 # -- files --
 
@@ -174,4 +183,4 @@ clean:
 
 FORCE:
 
-.PHONY: FORCE all check check-real check-faults check-race fuzz bench lint install uninstall dist clean
+.PHONY: FORCE all check check-real check-faults check-race fuzz bench lint $(MACHINES:%=lint-%) install uninstall dist clean

@@ -21,7 +21,7 @@ static struct holder find(const struct options *o)
 	struct holder h;
 
 	l.as_is = o->as_is;
-	lock_open_to_ask(&l);
+	lock_open_to_ask(&l, o->deadline);
 	if (identity_of_self(&self) == -1 || holder_find(&h, &l, VIEW_ASKING, &self) == -1)
 		err(EX_OSERR, "%s: it cannot be told who holds it", o->name);
 	if (h.record.kind == RECORD_FOREIGN)

@@ -77,7 +77,7 @@ static int open_record(const struct lock *l, int flags, bool to_write)
 	return fd == -1 ? -1 : raise_descriptor(fd, l->name);
 }
 
-static void set_mark(struct lock *l)
+static void look_at_file(struct lock *l)
 {
 	char link[FDINFO_PATH], path[PATH_MAX];
 	const char *file;
@@ -90,9 +90,7 @@ static void set_mark(struct lock *l)
 	int parent = open_parent(path, &file);
 	if (parent == -1)
 		cannot_open(path);
-	l->mark = mark_of(parent, file, &l->mount);
-	if (l->mark == 0)
-		err(EX_OSERR, "%s", l->name);
+	look_at_place(l, parent, file);
 	close(parent);
 }
 
@@ -142,7 +140,7 @@ void borrowed_lock(struct lock *l, int fd, const struct lock_request *r)
 		errx(EX_OSERR, "%s: cannot be opened once more without /proc", l->name);
 	if (l->record_fd == -1)
 		cannot_open(l->name);
-	set_mark(l);
+	look_at_file(l);
 	lock_set_parts(l, r);
 	remember(l);
 	set_order(l);
@@ -174,7 +172,7 @@ bool borrowed_lock_to_unlock(struct lock *l, int fd, bool as_is)
 	l->record_fd = as_is ? fd : open_record(l, flags, true);
 	if (l->record_fd == -1)
 		return false;
-	set_mark(l);
+	look_at_file(l);
 	l->locking.mark = l->mark;
 	return locking_take(&l->locking, DEADLINE_NOW) == LOCK_TAKEN;
 }

@@ -32,15 +32,14 @@ int64_t seconds_parse(const char *seconds)
 	uint64_t whole = 0;
 	int64_t fraction = 0;
 	const char *s = seconds;
-	int digits = 0;
 
 	if (*s != '.' && number_read(&s, 10, INT32_MAX, &whole) == -1)
 		return -1;
 	if (*s == '.') {
-		s++;
-		for (int64_t unit = SECOND / 10; *s >= '0' && *s <= '9'; s++, digits++, unit /= 10)
+		const char *digits = ++s;
+		for (int64_t unit = SECOND / 10; *s >= '0' && *s <= '9'; s++, unit /= 10)
 			fraction += (*s - '0') * unit;
-		if (digits == 0 && *seconds == '.')
+		if (s == digits && *seconds == '.')
 			return -1;
 	}
 	return *s == '\0' ? (int64_t) whole * SECOND + fraction : -1;

@@ -220,18 +220,8 @@ static bool way_is_unchanged(int parent, int64_t since)
 	return false;
 }
 
-/* A file that is mounted over LOCK may come and go without a trace. */
-static bool is_on_the_mount_of_its_directory(const struct lock *l)
-{
-	char fdinfo[FDINFO_SIZE];
-
-	return fdinfo_read(l->fd, fdinfo) == 0 && l->mount != UINT64_MAX &&
-	       procfs_field(fdinfo, "mnt_id") == l->mount;
-}
-
 bool displaced_is_ruled_out(const struct lock *l, const struct record *r)
 {
-	return r->untouched_since != 0 && !l->borrowed && !l->fs.remote &&
-	       is_on_the_mount_of_its_directory(l) &&
-	       way_is_unchanged(l->parent_fd, r->untouched_since);
+	return r->untouched_since != 0 && !l->borrowed && !l->fs.remote && !l->is_mounted_over &&
+	       l->mount != UINT64_MAX && way_is_unchanged(l->parent_fd, r->untouched_since);
 }

@@ -42,6 +42,13 @@ int fdinfo_mount(int fd, struct procfs_mount *m, char **text)
 	return find_mount(fdinfo, m, text);
 }
 
+uint64_t fdinfo_mount_id(int fd)
+{
+	char fdinfo[FDINFO_SIZE];
+
+	return fdinfo_read(fd, fdinfo) == -1 ? UINT64_MAX : procfs_field(fdinfo, "mnt_id");
+}
+
 /* As what fd bears itself is listed or, where it bears nothing, by inode and super block. */
 static int find_numbers(int fd, struct procfs_lock *numbers)
 {

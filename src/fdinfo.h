@@ -39,6 +39,9 @@ int fdinfo_mount(int fd, struct procfs_mount *m, char **text);
  */
 int fdinfo_numbers(int fd, struct procfs_lock *numbers);
 
+/* The mnt_id of the mount that fd's file is on; UINT64_MAX where that is not known. */
+uint64_t fdinfo_mount_id(int fd);
+
 bool is_same_file(const struct stat *a, const struct stat *b);
 
 #endif

@@ -38,7 +38,7 @@ static int add_lockers(struct holder *h, const struct lockers *found)
 	return 0;
 }
 
-static int set_recorded(struct holder *h, int kind)
+static int set_recorded(struct holder *h, enum holder_kind kind)
 {
 	h->kind = kind;
 	h->count = 0;
@@ -224,6 +224,8 @@ static int find_once(
 	int state = LOCK_FREE;
 
 	*h = (struct holder){ .kind = HOLDER_NONE, .vouches = true };
+	h->pids = NULL; /* for clang-tidy 14, which loses sight of these in so large an initializer */
+	h->count = 0;
 	if (l->record_fd != -1 && record_read(l, self->scope, &h->record) == -1)
 		return -1;
 	h->is_trusted = l->record_fd == -1 || may_name(l, &h->record);

@@ -19,15 +19,17 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+enum holder_kind {
+	HOLDER_NONE,
+	HOLDER_RECORDED,     /* the recorded process */
+	HOLDER_OTHERS,       /* processes that have the lock open; the recorded one is none */
+	HOLDER_UNSEEN,       /* somebody whom /proc does not show to us */
+	HOLDER_WITHOUT_LOCK, /* the recorded process closed the lock, but lives */
+	HOLDER_HIDDEN,       /* the same, or another that bears its PID: that is hidden from us */
+};
+
 struct holder {
-	enum {
-		HOLDER_NONE,
-		HOLDER_RECORDED, /* the recorded process */
-		HOLDER_OTHERS,   /* processes that have the lock open; the recorded one is none */
-		HOLDER_UNSEEN,   /* somebody whom /proc does not show to us */
-		HOLDER_WITHOUT_LOCK, /* the recorded process closed the lock, but lives */
-		HOLDER_HIDDEN, /* the same, or another that bears its PID: that is hidden from us */
-	} kind;
+	enum holder_kind kind;
 	/*
 	 * Whether the file may name a process: else its owner could name a bystander in it, and have
 	 * that signalled by whoever asks.

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -86,33 +85,27 @@ static bool hash_below(
  * Of the file system and the path inside it: 1, 0 where that cannot be told, -1 with errno. What
  * the kernel calls the directory is seen from our root, and so is the mount point in mountinfo.
  */
-static int hash_path(int parent, const char *name, uint64_t *h, uint64_t *mount)
+static int hash_path(int parent, const char *name, const struct procfs_mount *m, uint64_t *h)
 {
-	char link[FDINFO_PATH], path[PATH_MAX], *text;
-	struct procfs_mount m;
+	char link[FDINFO_PATH], path[PATH_MAX];
 
+	if (m == NULL)
+		return 0;
 	fdinfo_path(link, parent);
 	ssize_t length = readlink(link, path, sizeof path - 1);
 	if (length == -1)
 		return errno == ENOENT || errno == ENAMETOOLONG ? 0 : -1;
 	path[length] = '\0';
-	int found = fdinfo_mount(parent, &m, &text);
-	if (found == 1) {
-		*mount = m.id;
-		found = hash_below(&m, path, name, h);
-		free(text);
-	}
-	return found;
+	return hash_below(m, path, name, h);
 }
 
-uint64_t mark_of(int parent, const char *name, uint64_t *mount)
+uint64_t mark_of(int parent, const char *name, const struct procfs_mount *m)
 {
 	uint64_t directory, path;
 
-	*mount = UINT64_MAX;
 	if (hash_directory(parent, name, &directory) == -1)
 		return 0;
-	switch (hash_path(parent, name, &path, mount)) {
+	switch (hash_path(parent, name, m, &path)) {
 	case -1:
 		return 0;
 	case 0:

@@ -18,17 +18,18 @@
 #ifndef IDENTITY_H
 #define IDENTITY_H
 
+#include "procfs.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 /*
- * The mark of name in the directory open as parent, and the mnt_id of the mount that it is on
- * (UINT64_MAX if not known); 0 with errno. Where the path inside the file system cannot be told (no
- * /proc, a chroot whose root is no mount point, a path that is too long) the directory stands for
- * both halves.
+ * The mark of name in the directory open as parent, which is on the mount m; 0 with errno. Where the
+ * path inside the file system cannot be told (m is NULL, or the path is too long) the directory
+ * stands for both halves.
  */
-uint64_t mark_of(int parent, const char *name, uint64_t *mount);
+uint64_t mark_of(int parent, const char *name, const struct procfs_mount *m);
 
 /* Whether end, of any lock, is a mark. */
 bool mark_is(uint64_t end);

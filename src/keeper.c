@@ -128,15 +128,6 @@ static _Noreturn void keep(const struct lock *l, int command, int ready)
 	_exit(EXIT_SUCCESS);
 }
 
-/*
- * fork(2) without the SIGCHLD for its end, which a caller that has that signal blocked would hand
- * on to the command as pending.
- */
-static pid_t fork_quietly(void)
-{
-	return (pid_t) syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
-}
-
 /* Whose orphans become our children: a keeper that is forked twice would come back to us. */
 static bool gets_orphans(void)
 {
@@ -154,13 +145,13 @@ static bool gets_orphans(void)
 static pid_t fork_keeper(const struct lock *l, int command, int ready)
 {
 	bool once = gets_orphans();
-	pid_t child = fork_quietly();
+	pid_t child = process_fork_quietly();
 
 	if (child == 0 && once)
 		keep(l, command, ready);
 	if (child != 0)
 		return child == -1 || !once ? child : 0;
-	switch (fork_quietly()) {
+	switch (process_fork_quietly()) {
 	case -1:
 		_exit(EX_OSERR);
 	case 0:

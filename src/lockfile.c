@@ -4,6 +4,7 @@
 #include "fdinfo.h"
 #include "identity.h"
 #include "opening.h"
+#include "probe.h"
 #include "record.h"
 #include "status.h"
 
@@ -22,7 +23,8 @@ struct lock lock_named(const char *path, const char *name)
 		.fd = -1,
 		.record_fd = -1,
 		.directory = -1,
-		.parent_fd = -1 };
+		.parent_fd = -1,
+		.mount = UINT64_MAX };
 }
 
 const char *lock_file_name(const struct lock *l)
@@ -32,10 +34,34 @@ const char *lock_file_name(const struct lock *l)
 
 /* -- locking -- */
 
-static void look_at_file_system(struct lock *l, const struct lock_request *r)
+/* The file may be on another mount than its directory: one that is mounted over LOCK. */
+static void look_at_file_system(struct lock *l)
 {
-	if (filesystem_look(l->fd, &l->fs) == -1)
+	struct procfs_mount m;
+	char *text;
+
+	l->is_mounted_over = fdinfo_mount_id(l->fd) != l->mount;
+	if (!l->is_mounted_over)
+		return;
+	int found = fdinfo_mount(l->fd, &m, &text);
+	if (found == -1 || filesystem_look(&l->fs, found == 1 ? &m : NULL, l->fd) == -1)
 		err(EX_OSERR, "%s", l->name);
+	free(text);
+}
+
+/* Before the first lock call, which might never return. */
+static void see_it_answered(const struct lock *l, int64_t deadline)
+{
+	int answered = l->fs.remote ? probe_server(l->fd, deadline) : 1;
+
+	if (answered == -1)
+		err(EX_OSERR, "%s", l->name);
+	if (answered == 0)
+		errx(EX_OSERR, "%s: the file server does not answer", l->name);
+}
+
+static void see_how_far_it_reaches(const struct lock *l, const struct lock_request *r)
+{
 	if (l->fs.reach == REACH_HOST && !r->local)
 		errx(EX_OSERR,
 			"%s: locks on this file system (%s) reach this host only; --local says "
@@ -57,7 +83,9 @@ void lock_set_parts(struct lock *l, const struct lock_request *r)
 	/* A write lock of fcntl(2) needs a writable descriptor. */
 	bool can_fcntl = r->shared || (flags != -1 && (flags & O_ACCMODE) != O_RDONLY);
 
-	look_at_file_system(l, r);
+	look_at_file_system(l);
+	see_how_far_it_reaches(l, r);
+	see_it_answered(l, r->deadline);
 	l->locking = (struct locking){
 		.shared = r->shared, .eacces_is_held = l->fs.eacces_is_held, .mark = l->mark
 	};
@@ -221,7 +249,7 @@ void lock_close(struct lock *l)
 
 /* -- questions -- */
 
-void lock_open_to_ask(struct lock *l)
+void lock_open_to_ask(struct lock *l, int64_t deadline)
 {
 	if (l->directory == -1 && is_directory(l->path))
 		open_directory(l);
@@ -231,8 +259,10 @@ void lock_open_to_ask(struct lock *l)
 	if (file == NULL)
 		cannot_open(l->name);
 	l->fd = l->record_fd = open_existing_to_ask(l, file);
-	if (l->fd != -1 && filesystem_look(l->fd, &l->fs) == -1)
-		err(EX_OSERR, "%s", l->name);
+	if (l->fd == -1)
+		return;
+	look_at_file_system(l);
+	see_it_answered(l, deadline);
 }
 
 int lock_state(const struct lock *l)

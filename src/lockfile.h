@@ -35,7 +35,8 @@ struct lock {
 	bool borrowed;    /* fd is the caller's, and stays open */
 	bool as_is;       /* the file has content of its own, and the record is in an attribute */
 	uint64_t mark;    /* its name (identity.h); 0 where there is no such directory */
-	uint64_t mount;   /* which the directory is on, as identity.h tells it */
+	uint64_t mount;   /* the mnt_id of the directory; UINT64_MAX if not known */
+	bool is_mounted_over; /* the file is on another mount, which may come and go without a trace */
 	struct timespec changed; /* the ctime of fd's file when it was seen to be what LOCK names */
 	struct filesystem fs;
 	struct locking locking;
@@ -47,6 +48,7 @@ struct lock_request {
 	bool local; /* locks that reach this host only will do */
 	bool as_is;
 	mode_t mode;
+	int64_t deadline; /* until when a file server may take to answer; DEADLINE_NOW: ten seconds */
 };
 
 /* Nothing is open yet. The name is for messages, and lives as long as the lock. */
@@ -79,9 +81,10 @@ void lock_close(struct lock *l);
 
 /*
  * Opens for questions only what is not open yet: creates and changes nothing. Where there is no
- * such file, fd stays -1, and mark 0 if there is no such directory either.
+ * such file, fd stays -1, and mark 0 if there is no such directory either. Of the deadline see struct
+ * lock_request.
  */
-void lock_open_to_ask(struct lock *l);
+void lock_open_to_ask(struct lock *l, int64_t deadline);
 
 enum lock_state {
 	LOCK_FREE,

@@ -109,7 +109,8 @@ static struct start prepare(const struct options *o)
 		.request = { .shared = o->shared,
 			.local = o->local,
 			.as_is = o->as_is,
-			.mode = o->mode },
+			.mode = o->mode,
+			.deadline = o->deadline },
 		.lock = lock_named(o->lock, o->name),
 	};
 
@@ -143,7 +144,7 @@ static void look_at_refusal(struct start *s)
 		return;
 	}
 	/* Its directory was, before the file was even opened. */
-	lock_open_to_ask(&asked);
+	lock_open_to_ask(&asked, s->o->deadline);
 	look(s, &asked, VIEW_REFUSED);
 	lock_close(&asked);
 }

@@ -8,20 +8,11 @@
 #include <string.h>
 #include <sys/vfs.h>
 
-/* f_type of file systems that keep locks in this kernel alone and show them: linux/magic.h. */
-static const uint32_t local_magic[] = {
-	0xef53,     /* ext2, ext3, ext4 */
-	0x58465342, /* xfs */
-	0x9123683e, /* btrfs */
-	0x01021994, /* tmpfs */
-	0x794c7630, /* overlayfs */
-	0xf2f52010, /* f2fs */
-	0x858458f6, /* ramfs */
-	0x4d44,     /* vfat */
-	0x2011bab0, /* exfat */
-	0x2fc12fc1, /* zfs */
-};
+/* Keep locks in this kernel alone, and show them. */
+static const char *const plain_types[] = { "ext4", "xfs", "btrfs", "tmpfs", "overlay", "ext3",
+	"ext2", "f2fs", "ramfs", "vfat", "exfat", "zfs", "bcachefs" };
 
+/* f_type in statfs(2): linux/magic.h. */
 enum { NFS_MAGIC = 0x6969, SMB_MAGIC = 0x517b, FUSE_MAGIC = 0x65735546 };
 static const uint32_t cifs_magic = 0xff534d42, smb2_magic = 0xfe534d42;
 
@@ -83,23 +74,24 @@ static const struct {
 	{ "fuse.davfs", NULL, { .remote = true, .reach = REACH_HOST } },
 };
 
-static void look_up(const struct procfs_mount *m, struct filesystem *fs)
+static void look_up(struct filesystem *fs, const struct procfs_mount *m)
 {
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-		if (strcmp(m->type, table[i].type) != 0)
-			continue;
-		if (table[i].option != NULL && !procfs_has_option(m->options, table[i].option))
-			continue;
-		*fs = table[i].fs;
-		break;
+	for (size_t i = 0; i < sizeof plain_types / sizeof *plain_types && !fs->plain; i++)
+		fs->plain = strcmp(m->type, plain_types[i]) == 0;
+	for (size_t i = 0; i < sizeof table / sizeof *table && !fs->plain; i++) {
+		const char *option = table[i].option;
+		if (strcmp(m->type, table[i].type) == 0 &&
+			(option == NULL || procfs_has_option(m->options, option))) {
+			*fs = table[i].fs;
+			break;
+		}
 	}
-	if (fs->reach == REACH_ALL && !fs->remote && strncmp(m->type, "fuse", 4) == 0)
+	if (!fs->remote && strncmp(m->type, "fuse", 4) == 0)
 		fs->reach = REACH_HOST_MAYBE;
 	snprintf(fs->type, sizeof fs->type, "%s", m->type);
 }
 
-/* A mount that mountinfo does not tell of (a chroot): what may be shared counts as shared. */
-static void look_up_by_magic(uint32_t magic, struct filesystem *fs)
+static void look_up_by_magic(struct filesystem *fs, uint32_t magic)
 {
 	bool smb = magic == SMB_MAGIC || magic == cifs_magic || magic == smb2_magic;
 
@@ -107,33 +99,22 @@ static void look_up_by_magic(uint32_t magic, struct filesystem *fs)
 	fs->eacces_is_held = smb;
 	if (fs->remote || magic == FUSE_MAGIC)
 		fs->reach = REACH_HOST;
-	snprintf(fs->type, sizeof fs->type, "of type %x", magic);
+	snprintf(fs->type, sizeof fs->type, "statfs type %x", magic);
 }
 
-int filesystem_look(int fd, struct filesystem *fs)
+int filesystem_look(struct filesystem *fs, const struct procfs_mount *m, int fd)
 {
-	struct procfs_mount m;
 	struct statfs s;
-	char *text;
 
 	*fs = (struct filesystem){ .reach = REACH_ALL };
-	if (fstatfs(fd, &s) == -1)
-		return -1;
-	uint32_t magic = (uint32_t) s.f_type;
-	for (size_t i = 0; i < sizeof local_magic / sizeof *local_magic; i++)
-		if (magic == local_magic[i])
-			return 0;
-	switch (fdinfo_mount(fd, &m, &text)) {
-	case -1:
-		return -1;
-	case 0:
-		look_up_by_magic(magic, fs);
-		return 0;
-	default:
-		look_up(&m, fs);
-		free(text);
+	if (m != NULL) {
+		look_up(fs, m);
 		return 0;
 	}
+	if (fstatfs(fd, &s) == -1)
+		return -1;
+	look_up_by_magic(fs, (uint32_t) s.f_type);
+	return 0;
 }
 
 int filesystem_keeps_lock(int fd, const struct filesystem *fs, uint64_t mark)
@@ -142,7 +123,7 @@ int filesystem_keeps_lock(int fd, const struct filesystem *fs, uint64_t mark)
 	const char *at = fdinfo;
 	struct procfs_lock lock;
 
-	if (*fs->type == '\0' || fs->keeps_hidden_locks)
+	if (fs->plain || fs->keeps_hidden_locks)
 		return 1;
 	if (fdinfo_read(fd, fdinfo) == -1)
 		return errno == ENOENT ? 1 : -1; /* without /proc there is nothing to see anyway */

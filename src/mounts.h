@@ -6,11 +6,14 @@
 #ifndef MOUNTS_H
 #define MOUNTS_H
 
+#include "procfs.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 struct filesystem {
-	char type[32]; /* as in mountinfo; "" for one of this host, which is not looked up there */
+	char type[32]; /* as in mountinfo */
+	bool plain;    /* keeps locks in this kernel alone, and is known to show them */
 	/*
 	 * Only fcntl(2) locks: flock(2) ones are locks of the same bytes there (NFS, 9p), or conflict
 	 * with them (SMB).
@@ -26,8 +29,12 @@ struct filesystem {
 	} reach;
 };
 
-/* Looks at the file system of fd's file. -1 with errno. */
-int filesystem_look(int fd, struct filesystem *fs);
+/*
+ * What the mount m says, by type and options and not by statfs(2), which on 9p tells the server's
+ * type. Where mountinfo has no line for it (m is NULL: a chroot) it is by the statfs(2) of fd, and
+ * what may be shared counts as shared. -1 with errno.
+ */
+int filesystem_look(struct filesystem *fs, const struct procfs_mount *m, int fd);
 
 /*
  * Whether the kernel keeps the fcntl(2) lock that fd has just been given, up to the mark, as it

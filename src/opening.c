@@ -1,5 +1,6 @@
 #include "opening.h"
 
+#include "fdinfo.h"
 #include "identity.h"
 #include "record.h"
 #include "status.h"
@@ -130,9 +131,10 @@ static void refuse_foreign(const struct lock *l, const struct stat *s, bool as_i
 int open_file(const struct lock *l, const char *file, const struct lock_request *r)
 {
 	const char *name = lock_file_name(l);
+	enum { ROUNDS = 1000 }; /* on SMB the name of a removed file stays while it is open */
 	struct stat s;
 
-	for (;;) {
+	for (int round = 0;; round++) {
 		bool exists = fstatat(l->parent_fd, file, &s, AT_SYMLINK_NOFOLLOW) == 0;
 		if (!exists && (errno != ENOENT || r->as_is))
 			cannot_open(name);
@@ -153,7 +155,7 @@ int open_file(const struct lock *l, const char *file, const struct lock_request 
 		if (errno == EWOULDBLOCK)
 			return -1;
 		/* It went, or came, between the two calls: look again. */
-		if (errno != (exists ? ENOENT : EEXIST))
+		if (errno != (exists ? ENOENT : EEXIST) || round == ROUNDS)
 			cannot_open(name);
 	}
 }
@@ -172,6 +174,32 @@ void open_directory(struct lock *l)
 	stpcpy(stpcpy(l->inside, l->name), "/" LOCK_IN_DIRECTORY);
 }
 
+/* The mark and the file system, which are the directory's. */
+static int look_at_mount(struct lock *l, int parent, const char *file)
+{
+	struct procfs_mount m, *found = &m;
+	char *text;
+
+	switch (fdinfo_mount(parent, &m, &text)) {
+	case -1:
+		return -1;
+	case 0:
+		found = NULL;
+		m.id = UINT64_MAX;
+	}
+	l->mount = m.id;
+	l->mark = mark_of(parent, file, found);
+	int failed = l->mark == 0 ? -1 : filesystem_look(&l->fs, found, parent);
+	free(text);
+	return failed;
+}
+
+void look_at_place(struct lock *l, int parent, const char *file)
+{
+	if (look_at_mount(l, parent, file) == -1)
+		err(EX_OSERR, "%s", l->name);
+}
+
 const char *open_place(struct lock *l)
 {
 	const char *file = LOCK_IN_DIRECTORY;
@@ -182,9 +210,7 @@ const char *open_place(struct lock *l)
 		file = strrchr(l->path, '/') == NULL ? l->path : strrchr(l->path, '/') + 1;
 	if (l->parent_fd == -1)
 		return NULL;
-	l->mark = mark_of(l->parent_fd, file, &l->mount);
-	if (l->mark == 0)
-		err(EX_OSERR, "%s", l->name);
+	look_at_place(l, l->parent_fd, file);
 	return file;
 }
 

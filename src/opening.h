@@ -14,8 +14,11 @@
 /* LOCK itself, where it is a directory. */
 void open_directory(struct lock *l);
 
-/* What the lock file stands in, for its mark; returns its name there, or NULL with errno. */
+/* What the lock file stands in, with look_at_place(); returns its name there, or NULL with errno. */
 const char *open_place(struct lock *l);
+
+/* The mark and the file system of file in the directory parent, into *l. */
+void look_at_place(struct lock *l, int parent, const char *file);
 
 /*
  * The file, in an open place, which is created if need be. -1 where somebody has a lease on it

@@ -42,6 +42,12 @@ int64_t process_began(const struct procfs_stat *s);
 /* Whether its real, effective and saved user is uid. false also where that cannot be seen. */
 bool process_is_of(pid_t pid, uid_t uid);
 
+/*
+ * fork(2) without the SIGCHLD for the child's end, which a caller that has that signal blocked would
+ * hand on to the command as pending. waitpid(2) finds such a child with __WALL.
+ */
+pid_t process_fork_quietly(void);
+
 /* A pidfd, which the caller closes; -1 with errno: ESRCH, or ENOSYS before Linux 5.3. */
 int process_open(pid_t pid);
 

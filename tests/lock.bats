@@ -67,3 +67,8 @@ load helper
 	run -0 onlyone two true
 	release
 }
+
+@test "a lock file with a time beyond 2038 is one all the same, also for 32 bits" {
+	touch -d 2040-01-01 lock
+	run -0 onlyone lock true
+}
