@@ -224,7 +224,8 @@ static int find_once(
 	int state = LOCK_FREE;
 
 	*h = (struct holder){ .kind = HOLDER_NONE, .vouches = true };
-	h->pids = NULL; /* for clang-tidy 14, which loses sight of these in so large an initializer */
+	h->pids =
+		NULL; /* for clang-tidy 14, which loses sight of these in so large an initializer */
 	h->count = 0;
 	if (l->record_fd != -1 && record_read(l, self->scope, &h->record) == -1)
 		return -1;
