@@ -165,8 +165,7 @@ static int find_displaced(struct holder *h, const struct lock *l, bool ours, boo
 {
 	struct displaced d;
 
-	/* Where there is no fcntl(2) lock there is no mark to be found. */
-	if (l->mark == 0 || (l->as_is && l->locking.parts[l->locking.count - 1].kind == KIND_FLOCK))
+	if (!lock_has_mark(l))
 		return 0;
 	if (displaced_is_ruled_out(l, &h->record))
 		return 0;
