@@ -20,8 +20,8 @@ static struct holder find(const struct options *o)
 	struct identity self = { .scope = 0 };
 	struct holder h;
 
-	l.as_is = o->as_is;
-	lock_open_to_ask(&l, o->deadline);
+	l.as_is = o->request.as_is;
+	lock_open_to_ask(&l, o->request.deadline);
 	if (identity_of_self(&self) == -1 || holder_find(&h, &l, VIEW_ASKING, &self) == -1)
 		err(EX_OSERR, "%s: it cannot be told who holds it", o->name);
 	if (h.record.kind == RECORD_FOREIGN)
@@ -67,8 +67,8 @@ static bool becomes_free(const struct options *o, struct signalled *s, struct ho
 		*h = find(o);
 		if (h->kind == HOLDER_NONE)
 			return true;
-		int woken = signalled_still_holds(s, h) ? signalled_wait(s, h, o->deadline)
-							: holder_wait(h, o->deadline);
+		int woken = signalled_still_holds(s, h) ? signalled_wait(s, h, o->request.deadline)
+							: holder_wait(h, o->request.deadline);
 		if (woken == -1)
 			err(EX_OSERR, "%s: cannot be waited for", o->name);
 		if (woken == 0)
@@ -85,7 +85,7 @@ int ask_signal(const struct options *o)
 	if (h.kind != HOLDER_NONE && o->overdue != -1 && !holder_is_overdue(&h, o->overdue)) {
 		suffix = ": not overdue, nothing signalled";
 	} else if (signalled_send(&s, &h, o->signal, o->kill_after) == 0) {
-		if (o->deadline == DEADLINE_NOW || becomes_free(o, &s, &h))
+		if (o->request.deadline == DEADLINE_NOW || becomes_free(o, &s, &h))
 			return EXIT_SUCCESS;
 		suffix = "";
 	} else if (errno != ESRCH) {

@@ -83,5 +83,6 @@ void handover_exec(const struct lock *l, bool inherit, char **command)
 			all[n++] = environ[i];
 	all[n] = NULL;
 	execvpe(command[0], command, all);
+	lock_release(l); /* a descriptor of the caller's outlives us */
 	err(errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE, "%s", command[0]);
 }

@@ -165,8 +165,7 @@ static int find_displaced(struct holder *h, const struct lock *l, bool ours, boo
 {
 	struct displaced d;
 
-	/* Where there is no fcntl(2) lock there is no mark to be found. */
-	if (l->mark == 0 || (l->as_is && l->locking.parts[l->locking.count - 1].kind == KIND_FLOCK))
+	if (!lock_has_mark(l))
 		return 0;
 	if (displaced_is_ruled_out(l, &h->record))
 		return 0;
@@ -224,7 +223,8 @@ static int find_once(
 	int state = LOCK_FREE;
 
 	*h = (struct holder){ .kind = HOLDER_NONE, .vouches = true };
-	h->pids = NULL; /* for clang-tidy 14, which loses sight of these in so large an initializer */
+	h->pids =
+		NULL; /* for clang-tidy 14, which loses sight of these in so large an initializer */
 	h->count = 0;
 	if (l->record_fd != -1 && record_read(l, self->scope, &h->record) == -1)
 		return -1;

@@ -163,6 +163,7 @@ static pid_t fork_keeper(const struct lock *l, int command, int ready)
 
 static _Noreturn void no_keeper(const struct lock *l)
 {
+	lock_release(l); /* a descriptor of the caller's outlives us */
 	err(EX_OSERR, "%s: no keeper", l->name);
 }
 
@@ -187,8 +188,10 @@ void keeper_start(const struct lock *l)
 	/* __WALL, since it sends no SIGCHLD (wait(2)). */
 	if (child != 0)
 		RETRY(waitpid(child, NULL, __WALL));
-	if (RETRY(read(ready[0], &byte, 1)) != 1)
+	if (RETRY(read(ready[0], &byte, 1)) != 1) {
+		lock_release(l);
 		errx(EX_OSERR, "%s: no keeper: it could not be set up", l->name);
+	}
 	close(ready[0]);
 	if (sigprocmask(SIG_SETMASK, &found, NULL) == -1)
 		no_keeper(l);

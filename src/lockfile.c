@@ -182,11 +182,20 @@ bool lock_has_stayed(const struct lock *l)
 	       s.st_ctim.tv_nsec == l->changed.tv_nsec;
 }
 
+bool lock_has_mark(const struct lock *l)
+{
+	bool flock_alone = l->locking.count > 0;
+
+	for (size_t i = 0; i < l->locking.count; i++)
+		flock_alone = flock_alone && l->locking.parts[i].kind == KIND_FLOCK;
+	return l->mark != 0 && !flock_alone;
+}
+
 static void see_it_kept(const struct lock *l)
 {
-	int kept = filesystem_keeps_lock(l->fd, &l->fs, l->mark);
+	int kept = lock_has_mark(l) ? filesystem_keeps_lock(l->fd, &l->fs, l->mark) : 1;
 
-	if (kept == 1 || l->locking.parts[l->locking.count - 1].kind != KIND_FCNTL)
+	if (kept == 1)
 		return;
 	lock_release(l);
 	if (kept == -1)

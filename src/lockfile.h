@@ -86,6 +86,9 @@ void lock_close(struct lock *l);
  */
 void lock_open_to_ask(struct lock *l, int64_t deadline);
 
+/* Whether l shows its mark to others, as far as we know: a flock(2) lock alone has none. */
+bool lock_has_mark(const struct lock *l);
+
 enum lock_state {
 	LOCK_FREE,
 	LOCK_HELD_BY_ONE, /* exclusively, by onlyone: the record tells by whom */

@@ -43,7 +43,6 @@
 /* What a start knows. */
 struct start {
 	const struct options *o;
-	struct lock_request request;
 	struct lock lock;
 	struct identity self;  /* scope 0 where /proc does not tell it */
 	struct holder found;   /* in the last look for another copy */
@@ -104,18 +103,10 @@ static int run(const struct options *o)
 
 static struct start prepare(const struct options *o)
 {
-	struct start s = {
-		.o = o,
-		.request = { .shared = o->shared,
-			.local = o->local,
-			.as_is = o->as_is,
-			.mode = o->mode,
-			.deadline = o->deadline },
-		.lock = lock_named(o->lock, o->name),
-	};
+	struct start s = { .o = o, .lock = lock_named(o->lock, o->name) };
 
 	if (o->fd != -1)
-		borrowed_lock(&s.lock, o->fd, &s.request);
+		borrowed_lock(&s.lock, o->fd, &o->request);
 	if (identity_of_self(&s.self) == -1)
 		err(EX_OSERR, "%s: it cannot be told who we are", s.lock.name);
 	return s;
@@ -129,8 +120,10 @@ static void look(struct start *s, const struct lock *l, enum holder_view view)
 	if (holder_find(&s->found, l, view, &s->self) == 0)
 		return;
 	/* Whoever has refused us is unknown, and still there; but beside us nobody may be overlooked. */
-	if (view == VIEW_OURS)
+	if (view == VIEW_OURS) {
+		lock_release(l);
 		err(EX_OSERR, "%s: it cannot be seen whether another copy runs", l->name);
+	}
 	s->found.kind = HOLDER_UNSEEN;
 }
 
@@ -144,7 +137,7 @@ static void look_at_refusal(struct start *s)
 		return;
 	}
 	/* Its directory was, before the file was even opened. */
-	lock_open_to_ask(&asked, s->o->deadline);
+	lock_open_to_ask(&asked, s->o->request.deadline);
 	look(s, &asked, VIEW_REFUSED);
 	lock_close(&asked);
 }
@@ -169,7 +162,8 @@ static bool is_allowed(const struct start *s)
 /* Who has refused us may have given the lock back before we look; or is hidden from us. */
 static bool take(struct start *s)
 {
-	for (int tries = 10; lock_take(&s->lock, &s->request, DEADLINE_NOW) == LOCK_HELD; tries--) {
+	for (int tries = 10; lock_take(&s->lock, &s->o->request, DEADLINE_NOW) == LOCK_HELD;
+		tries--) {
 		look_at_refusal(s);
 		if (s->found.kind == HOLDER_NONE && tries == 0)
 			s->found.kind = HOLDER_UNSEEN;
@@ -238,7 +232,8 @@ static void tell_waiting(struct start *s)
 		return;
 	/* Who ends gives the lock back a moment before it is gone: that is not worth a word. */
 	if (s->found.kind == HOLDER_WITHOUT_LOCK &&
-		holder_wait(&s->found, deadline_within(s->o->deadline, 100 * MILLISECOND)) == 1)
+		holder_wait(
+			&s->found, deadline_within(s->o->request.deadline, 100 * MILLISECOND)) == 1)
 		return;
 	warnx("%s: waiting: %s", s->lock.name, holder_describe(&s->found, false));
 	s->waiting_since = clock_now(CLOCK_MONOTONIC);
@@ -264,7 +259,7 @@ static void wait_for_process(const struct start *s, int64_t deadline)
  */
 static void wait_or_refuse(struct start *s)
 {
-	const int64_t deadline = s->o->deadline;
+	const int64_t deadline = s->o->request.deadline;
 
 	if (deadline_reached(deadline))
 		refuse(s, what_to_do(&s->found));
@@ -277,7 +272,7 @@ static void wait_or_refuse(struct start *s)
 		 */
 		wait_for_process(
 			s, s->found.is_displaced ? deadline_within(deadline, SECOND) : deadline);
-	} else if (lock_take(&s->lock, &s->request, deadline) == LOCK_HELD &&
+	} else if (lock_take(&s->lock, &s->o->request, deadline) == LOCK_HELD &&
 		   !deadline_reached(deadline)) {
 		/* It could not even be opened, because of a lease. */
 		wait_for_process(s, deadline_within(deadline, SECOND));
@@ -309,7 +304,7 @@ static void replace(struct start *s)
 			refuse(s, "");
 		sent = true;
 		tell_waiting(s);
-		switch (signalled_wait(&signalled, &s->found, o->deadline)) {
+		switch (signalled_wait(&signalled, &s->found, o->request.deadline)) {
 		case -1:
 			err(EX_OSERR, "%s: the holder cannot be waited for", s->lock.name);
 		case 0:
@@ -338,7 +333,7 @@ static void write_record(const struct start *s)
 	 * A shared lock writes no record. Where it was an exclusive one before, that one's goes: it would
 	 * keep readers out who may not look into its process.
 	 */
-	if (s->o->shared) {
+	if (s->o->request.shared) {
 		if (borrowed_was_exclusive(&s->lock) && record_clear(&s->lock) == -1)
 			cannot_write(s, "the record");
 		return;

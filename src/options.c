@@ -137,13 +137,13 @@ static void read_option(struct options *o, int option, char *value)
 {
 	switch (option) {
 	case 'n':
-		o->deadline = DEADLINE_NOW;
+		o->request.deadline = DEADLINE_NOW;
 		break;
 	case 'b':
-		o->deadline = DEADLINE_NEVER;
+		o->request.deadline = DEADLINE_NEVER;
 		break;
 	case 'w':
-		o->deadline = deadline_after(seconds(value));
+		o->request.deadline = deadline_after(seconds(value));
 		break;
 	case 'k':
 		o->kill_after = seconds(value);
@@ -153,10 +153,10 @@ static void read_option(struct options *o, int option, char *value)
 		break;
 	case 'x':
 	case 'e':
-		o->shared = false;
+		o->request.shared = false;
 		break;
 	case 's':
-		o->shared = true;
+		o->request.shared = true;
 		break;
 	case 'E':
 		o->held_status = number(value, 10, 255, "exit status (0 to 255)");
@@ -167,16 +167,16 @@ static void read_option(struct options *o, int option, char *value)
 	case 'F':
 		break;
 	case 'm':
-		o->mode = (mode_t) number(value, 8, 0777, "file mode (octal, at most 777)");
+		o->request.mode = (mode_t) number(value, 8, 0777, "file mode (octal, at most 777)");
 		break;
 	case 'f':
 		o->force = true;
 		break;
 	case 'l':
-		o->local = true;
+		o->request.local = true;
 		break;
 	case OPT_AS_IS:
-		o->as_is = true;
+		o->request.as_is = true;
 		break;
 	case 'q':
 		o->quiet = true;
@@ -258,7 +258,7 @@ static void check(const struct options *o)
 				: "");
 	if (o->close && o->command == NULL && o->job == JOB_RUN)
 		errx(EX_USAGE, "descriptor %d: --close needs a command", o->fd);
-	if (o->signal != -1 && o->job == JOB_RUN && o->deadline == DEADLINE_NOW)
+	if (o->signal != -1 && o->job == JOB_RUN && o->request.deadline == DEADLINE_NOW)
 		errx(EX_USAGE, "--signal with a command waits for the holder: not with --nonblock");
 	if (o->kill_after != -1 && o->signal == -1)
 		errx(EX_USAGE, "--kill-after needs --signal");
@@ -293,8 +293,9 @@ static void read_operands(struct options *o, char **argv)
 	o->command = read_command(o, argv);
 	if (o->signal != -1 && (o->job != JOB_RUN || o->command == NULL))
 		set_job(o, JOB_SIGNAL);
-	if (o->deadline == DEADLINE_UNSET) /* to replace a copy is to wait for it */
-		o->deadline = o->signal != -1 && o->job == JOB_RUN ? DEADLINE_NEVER : DEADLINE_NOW;
+	if (o->request.deadline == DEADLINE_UNSET) /* to replace a copy is to wait for it */
+		o->request.deadline = o->signal != -1 && o->job == JOB_RUN ? DEADLINE_NEVER
+									   : DEADLINE_NOW;
 	check(o);
 }
 
@@ -305,11 +306,10 @@ void options_read(struct options *o, int argc, char **argv)
 	*o = (struct options){
 		.job = JOB_RUN,
 		.fd = -1,
-		.deadline = DEADLINE_UNSET,
+		.request = { .mode = 0600, .deadline = DEADLINE_UNSET },
 		.kill_after = -1,
 		.overdue = -1,
 		.signal = -1,
-		.mode = 0600,
 		.held_status = STATUS_HELD,
 	};
 	while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1)

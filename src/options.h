@@ -4,9 +4,10 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include "lockfile.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 enum job {
 	JOB_RUN,    /* lock, then exec the command (or, with --fd alone, leave the lock) */
@@ -25,17 +26,13 @@ struct options {
 	char **command; /* NULL-terminated; NULL where there is none */
 	char *string;   /* -c behind --fd; NULL without */
 	char *shell[4]; /* -c: what command then points to */
-	int64_t deadline;   /* deadline.h; counted from options_read() */
-	int64_t kill_after; /* nanoseconds; -1 without */
-	int64_t overdue;    /* nanoseconds; -1 without */
-	mode_t mode;
-	int held_status; /* what to exit with when LOCK is held */
-	int signal;      /* --signal, also with a command; -1 without */
-	bool shared;
+	struct lock_request request; /* its deadline counts from options_read() */
+	int64_t kill_after;          /* nanoseconds; -1 without */
+	int64_t overdue;             /* nanoseconds; -1 without */
+	int held_status;             /* what to exit with when LOCK is held */
+	int signal;                  /* --signal, also with a command; -1 without */
 	bool close;
 	bool force;
-	bool local;
-	bool as_is;
 	bool quiet;
 	bool verbose;
 };
