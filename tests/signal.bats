@@ -382,6 +382,17 @@ got() {
 	release
 }
 
+@test "another user's process, for root without CAP_SYS_PTRACE: by the user's own record" {
+	let_nobody_in
+	install -d -o 65534 his
+	mkfifo -m 666 ready
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$ONLYONE" his/lock sh -c 'echo >ready; exec sleep 60' 3>&- &
+	command=$!
+	read -t 20 -r _ <>ready
+	run -0 setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace "$ONLYONE" --signal TERM -w 20 his/lock
+	ended 143 "$command"
+}
+
 # -- and then --
 
 @test "-w returns when the lock is free" {
@@ -394,6 +405,14 @@ got() {
 	echo >release
 	wait "$signaller"
 	run -1 onlyone --status lock
+}
+
+@test "-w returns also when the command gives the lock back and lives on" {
+	start lock 'trap "sleep 0.5; onlyone -u --fd $ONLYONE_FD" TERM; sleep 60 3>&- {ONLYONE_FD}>&- & echo >ready
+		while :; do wait "$!"; done'
+	run -0 onlyone --signal TERM -w 20 lock
+	run -1 onlyone --status lock
+	runs "$COMMAND" bash
 }
 
 @test "-w gives up when the command outlasts it: 75, and a line that names it" {
