@@ -334,7 +334,7 @@ foreign() {
 @test "a .onlyone that is a link, a FIFO or a directory is named and left alone" {
 	mkdir data
 	ln -s ../target data/.onlyone
-	foreign "is a symbolic link; name the file itself"
+	foreign "is a symbolic link; name the file itself, or a directory with a slash behind it"
 	[[ ! -e target ]]
 	rm data/.onlyone
 	mkfifo data/.onlyone
@@ -348,7 +348,7 @@ foreign() {
 	mkdir data
 	ln -s data link
 	run -65 --separate-stderr onlyone link touch ran
-	[[ ! -e ran && $stderr == "onlyone: link: is a symbolic link; name the file itself" ]]
+	[[ ! -e ran && $stderr == "onlyone: link: is a symbolic link; name the file itself, or a directory with a slash behind it" ]]
 	[[ ! -e data/.onlyone ]]
 }
 

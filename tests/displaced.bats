@@ -207,10 +207,10 @@ believed() {
 		refused lock
 	done
 	OWNER=65534 seem_untouched lock
-	refused lock "PID $HOLDER (sh)" "held, and open in"
+	refused lock
 	for mode in 620 602; do
 		MODE=$mode seem_untouched lock
-		refused lock "PID $HOLDER (sh)" "held, and open in"
+		refused lock
 	done
 	RENAMED=yes seem_untouched lock # very soon after the record was written
 	refused lock

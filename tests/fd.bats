@@ -381,8 +381,8 @@ refused() {
 }
 
 @test "a file that was removed or replaced after it was opened" {
-	refused 71 'its file was removed; open it again' 'exec 9>>lock; rm lock; onlyone --fd 9 touch ran'
-	refused 71 'its file was removed; open it again' 'exec 9>>lock; : >new; mv new lock; onlyone --fd 9 touch ran'
+	refused 71 'its file was removed or renamed; open it again' 'exec 9>>lock; rm lock; onlyone --fd 9 touch ran'
+	refused 71 'its file was removed or renamed; open it again' 'exec 9>>lock; : >new; mv new lock; onlyone --fd 9 touch ran'
 	run -0 onlyone lock true
 }
 

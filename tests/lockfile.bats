@@ -72,7 +72,7 @@ need_mounts() {
 	: >empty
 	ln -s empty link
 	refuses 65 link
-	[[ $stderr == "onlyone: link: is a symbolic link; name the file itself" ]]
+	[[ $stderr == "onlyone: link: is a symbolic link; name the file itself, or a directory with a slash behind it" ]]
 	refuses 65 link -s
 	[[ ! -s empty ]]
 }
