@@ -778,6 +778,32 @@ does_not_look() {
 	[[ -z $stderr ]]
 }
 
+@test "ten thousand locks of other programs: the list is read, no process is looked into" {
+	need strace
+	need perl
+	mkfifo ready
+	perl -MFcntl -e '
+		open my $other, "+>", "other" or die $!;
+		for (1 .. 10000) {
+			my $range = pack "s s x![q] q q l x4", F_WRLCK, 0, 2 * $_, 1, 0;
+			fcntl $other, F_SETLK, $range or die $!;
+		}
+		open my $ready, ">", "ready" or die $!;
+		close $ready;
+		sleep 60' 3>&- &
+	disown "$!"
+	: <ready
+	# One pass where the list came in one piece, else three.
+	ASAN_OPTIONS=detect_leaks=0 strace -o trace -e trace=open,openat "$ONLYONE" lock true
+	(($(grep -c '"/proc/locks"' trace) <= 3))
+	! grep '"/proc/[0-9]' trace
+	hold lock
+	rm lock
+	ASAN_OPTIONS=detect_leaks=0 run -75 strace -o trace -e trace=open,openat "$ONLYONE" lock true
+	(($(grep -c '"/proc", ' trace) == 1)) # each process once
+	release
+}
+
 @test "a path that reads like another without its slashes is free" {
 	mkdir on one
 	hold on/elock

@@ -529,13 +529,24 @@ need_mounts() {
 	[[ $(od -c lock) == "$before" ]]
 }
 
+# small COMMAND...: on a stack that leaves room for few calls and a short environment.
+small() {
+	env -i bash -c 'ulimit -s 64 && exec "$@"' small "$@"
+}
+
 @test "on a stack of 64 kB everything works" {
-	run -0 env -i bash -c 'ulimit -s 64 && exec "$0" lock true' "$ONLYONE"
+	run -0 small "$ONLYONE" lock true
+	for name in lock missing; do
+		run -1 small "$ONLYONE" --status "$name"
+		run -1 small "$ONLYONE" --pid "$name"
+	done
 	hold lock
-	run -0 env -i bash -c 'ulimit -s 64 && exec "$0" --status lock' "$ONLYONE"
+	run -0 small "$ONLYONE" --status lock
 	[[ $output == "held by PID $HOLDER "* ]]
 	rm lock
-	run -75 env -i bash -c 'ulimit -s 64 && exec "$0" lock true' "$ONLYONE"
+	run -75 small "$ONLYONE" lock true
+	run -0 small "$ONLYONE" --pid lock
+	[[ $output == "$HOLDER" ]]
 	release
 }
 

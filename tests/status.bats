@@ -385,6 +385,22 @@ held() {
 	is_held_by lock "$COMMAND" 'evil?[31m??free??? 60'
 }
 
+@test "so is what could in the name of the lock" {
+	hold $'a\e[31m\n\x7fb'
+	[[ -e $'a\e[31m\n\x7fb' ]]
+	run -75 --separate-stderr onlyone $'a\e[31m\n\x7fb' true
+	[[ $stderr == "onlyone: a?[31m??b: held by PID $HOLDER (sh)" ]]
+	run -75 --separate-stderr onlyone --signal 0 -w 0.01 $'a\e[31m\n\x7fb'
+	[[ $stderr == "onlyone: a?[31m??b: held by PID $HOLDER (sh)" ]]
+	release
+	mkdir $'d\e'
+	echo precious >$'d\e/.onlyone'
+	run -65 --separate-stderr onlyone $'d\e' true
+	[[ $stderr == "onlyone: d?/.onlyone: "* ]]
+	run -73 --separate-stderr onlyone $'missing\r/lock' true
+	[[ $stderr == "onlyone: missing?/lock: "* ]]
+}
+
 @test "a name that looks like the rest of /proc/PID/stat is just a name" {
 	start lock 'printf "a) Z 0 \033[1m" >/proc/$$/comm; echo >ready; read -r _ <release'
 	run -75 --separate-stderr onlyone lock true
@@ -470,6 +486,17 @@ asked() {
 }
 
 # bats test_tags=native
+@test "where the holder of a removed file cannot be seen it is not looked for again and again" {
+	need_root
+	need strace
+	hold lock
+	rm lock
+	run -0 unshare --pid --fork --kill-child --mount-proc strace -f -o trace -e trace=openat,open "$ONLYONE" --status lock
+	[[ $output == "held, by a process that cannot be seen from here: the file that it locked was removed or replaced (inode "*")" ]]
+	(($(grep -c '"/proc", ' trace) <= 5))
+	release
+}
+
 @test "a living recorded holder is found without a look through /proc" {
 	need strace
 	hold lock
