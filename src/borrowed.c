@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static struct lock lock_of(int fd)
@@ -77,21 +78,37 @@ static int open_record(const struct lock *l, int flags, bool to_write)
 	return fd == -1 ? -1 : raise_descriptor(fd, l->name);
 }
 
+/* What the kernel knows fd's file by, in path of PATH_MAX: -1 with errno. */
+static int path_of(int fd, char *path)
+{
+	char link[FDINFO_PATH];
+
+	fdinfo_path(link, fd);
+	ssize_t length = readlink(link, path, PATH_MAX - 1);
+	path[length == -1 ? 0 : length] = '\0';
+	return length == -1 ? -1 : 0;
+}
+
 static void look_at_file(struct lock *l)
 {
-	char link[FDINFO_PATH], path[PATH_MAX];
+	char path[PATH_MAX];
 	const char *file;
 
-	fdinfo_path(link, l->fd);
-	ssize_t length = readlink(link, path, sizeof path - 1);
-	if (length == -1)
+	if (path_of(l->fd, path) == -1)
 		err(EX_OSERR, "%s: no /proc", l->name);
-	path[length] = '\0';
+	l->found_as = strdup(path);
 	int parent = open_parent(path, &file);
-	if (parent == -1)
+	if (parent == -1 || l->found_as == NULL)
 		cannot_open(path);
 	look_at_place(l, parent, file);
 	close(parent);
+}
+
+bool borrowed_is_current(const struct lock *l)
+{
+	char path[PATH_MAX];
+
+	return path_of(l->fd, path) == 0 && strcmp(path, l->found_as) == 0;
 }
 
 /* What the descriptor bears already. Without /proc it counts as nothing. */
@@ -111,21 +128,6 @@ static void remember(struct lock *l)
 				l->locking.parts[i].before = lock.exclusive ? F_WRLCK : F_RDLCK;
 }
 
-/*
- * A shared lock that is to become an exclusive one: fcntl(2) first, whose conversion loses nothing
- * where it is refused. flock(2) gives the shared lock up before it tries.
- */
-static void set_order(struct lock *l)
-{
-	struct lock_part *parts = l->locking.parts;
-
-	if (l->locking.shared || l->locking.count != 2 || parts[0].before != F_RDLCK)
-		return;
-	struct lock_part flock_part = parts[0];
-	parts[0] = parts[1];
-	parts[1] = flock_part;
-}
-
 void borrowed_lock(struct lock *l, int fd, const struct lock_request *r)
 {
 	struct stat s;
@@ -143,7 +145,6 @@ void borrowed_lock(struct lock *l, int fd, const struct lock_request *r)
 	look_at_file(l);
 	lock_set_parts(l, r);
 	remember(l);
-	set_order(l);
 }
 
 bool borrowed_was_exclusive(const struct lock *l)

@@ -12,6 +12,12 @@
 /* Fills *l for lock_take(). Refuses a descriptor that can bear no such lock. */
 void borrowed_lock(struct lock *l, int fd, const struct lock_request *r);
 
+/*
+ * Whether the kernel knows its file by the path still that the lock's name was worked out from. Else
+ * somebody may have locked the one that is there now, and found nobody.
+ */
+bool borrowed_is_current(const struct lock *l);
+
 /* Whether the descriptor brought an exclusive lock along. */
 bool borrowed_was_exclusive(const struct lock *l);
 

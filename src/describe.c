@@ -83,7 +83,7 @@ static void print_hidden(FILE *out, const struct holder *h)
 {
 	if (h->is_trusted)
 		fprintf(out,
-			"held by PID %d, if that still is the recorded process: it is hidden from "
+			"held by PID %d, if that is the recorded process still: it is hidden from "
 			"here",
 			(int) h->record.pid);
 	else

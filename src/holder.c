@@ -144,8 +144,9 @@ static int identify(struct holder *h, const struct lock *l, int state, bool can_
 	h->kind = HOLDER_UNSEEN;
 	h->is_by_onlyone = state == LOCK_HELD_BY_ONE;
 	/* An exclusive lock of ours is the recorded process's, be it by its keeper. */
-	if (h->is_trusted && h->is_by_onlyone && record_life(&h->record) == PROCESS_LIVES)
-		return set_recorded(h, HOLDER_RECORDED);
+	enum process_life life = record_life(&h->record);
+	if (h->is_trusted && h->is_by_onlyone && life != PROCESS_ENDED)
+		return set_recorded(h, life == PROCESS_LIVES ? HOLDER_RECORDED : HOLDER_HIDDEN);
 	if (!can_name)
 		return 0;
 	if (set_targets(targets, l, &count) == -1)
@@ -189,7 +190,11 @@ bool holder_is_beside_us(const struct lock *l, pid_t pid)
 	struct locker_target targets[2];
 	size_t count;
 
-	return set_targets(targets, l, &count) == 0 && locker_is(pid, targets, count);
+	if (set_targets(targets, l, &count) == -1)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		targets[i].marked = lock_has_mark(l); /* another program's lock excuses nobody */
+	return locker_is(pid, targets, count);
 }
 
 static int find_recorded(struct holder *h, const struct lock *l, bool ours)

@@ -25,7 +25,7 @@ enum holder_kind {
 	HOLDER_OTHERS,       /* processes that have the lock open; the recorded one is none */
 	HOLDER_UNSEEN,       /* somebody whom /proc does not show to us */
 	HOLDER_WITHOUT_LOCK, /* the recorded process closed the lock, but lives */
-	HOLDER_HIDDEN,       /* the same, or another that bears its PID: that is hidden from us */
+	HOLDER_HIDDEN, /* the recorded process, or another that bears its PID: hidden from us */
 };
 
 struct holder {

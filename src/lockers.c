@@ -1,6 +1,7 @@
 #include "lockers.h"
 
 #include "fdinfo.h"
+#include "identity.h"
 #include "number.h"
 #include "process.h"
 
@@ -14,7 +15,9 @@
 
 static bool fits(const struct procfs_lock *lock, const struct locker_target *t)
 {
-	if (!procfs_same_numbers(lock, &t->lock))
+	bool marked = lock->family != PROCFS_FLOCK && mark_is(lock->end);
+
+	if (!procfs_same_numbers(lock, &t->lock) || (t->marked && !marked))
 		return false;
 	return t->is_known || (lock->family == t->lock.family && lock->end == t->lock.end);
 }

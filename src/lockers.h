@@ -18,6 +18,7 @@ struct locker_target {
 		lock;  /* numbers, and where the file is not known, family and end as well */
 	bool is_known; /* the file is, and proves what numbers only suggest */
 	struct stat file;
+	bool marked; /* only locks of ours count: fcntl(2) locks that end in a mark */
 };
 
 struct locker {

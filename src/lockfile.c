@@ -1,5 +1,6 @@
 #include "lockfile.h"
 
+#include "borrowed.h"
 #include "deadline.h"
 #include "fdinfo.h"
 #include "identity.h"
@@ -127,6 +128,9 @@ static enum lock_outcome open_and_take(
 {
 	if (l->fd == -1) {
 		if (l->directory != -1 || is_directory(l->path)) {
+			if (r->as_is)
+				errx(EX_DATAERR, "%s: is a directory; --as-is is for files",
+					l->name);
 			enum lock_outcome outcome = take_directory(l, r, deadline);
 			if (outcome != LOCK_TAKEN)
 				return outcome;
@@ -166,8 +170,8 @@ static bool leads_to(int parent, const char *path, int fd, struct stat *opened, 
  */
 static bool is_current(const struct lock *l, struct stat *s)
 {
-	if (l->borrowed) /* the caller's descriptor has no other name than its file */
-		return fstat(l->fd, s) == 0 && s->st_nlink > 0;
+	if (l->borrowed)
+		return borrowed_is_current(l) && fstat(l->fd, s) == 0 && s->st_nlink > 0;
 	if (l->directory == -1)
 		return leads_to(AT_FDCWD, l->path, l->fd, s, l->name);
 	return leads_to(AT_FDCWD, l->path, l->directory, s, l->name) &&
@@ -226,7 +230,8 @@ enum lock_outcome lock_take(struct lock *l, const struct lock_request *r, int64_
 		}
 		lock_release(l);
 		if (l->borrowed)
-			errx(EX_OSERR, "%s: its file was removed; open it again", l->name);
+			errx(EX_OSERR, "%s: its file was removed or renamed; open it again",
+				l->name);
 		lock_close(l);
 	}
 	errx(EX_OSERR, "%s: is replaced again and again", l->name);

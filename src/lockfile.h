@@ -33,6 +33,7 @@ struct lock {
 	int parent_fd;    /* what the file stands in: directory, or the one above LOCK, or -1 */
 	char *inside;     /* LOCK/.onlyone for messages, where LOCK is a directory; else NULL */
 	bool borrowed;    /* fd is the caller's, and stays open */
+	char *found_as;   /* then: the path that the kernel knew it by when it was lent */
 	bool as_is;       /* the file has content of its own, and the record is in an attribute */
 	uint64_t mark;    /* its name (identity.h); 0 where there is no such directory */
 	uint64_t mount;   /* the mnt_id of the directory; UINT64_MAX if not known */

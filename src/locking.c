@@ -1,6 +1,7 @@
 #include "locking.h"
 
 #include "deadline.h"
+#include "identity.h"
 #include "retry.h"
 
 #include <fcntl.h>
@@ -49,15 +50,29 @@ static enum lock_outcome attempt(const struct locking *l, const struct lock_part
 }
 
 /*
- * A part that is refused while we have the gate is another program's, or one in passing: of a
- * waiter that came by this part and will find us at the gate.
+ * Whether what refuses p while we have the gate may be a lock in passing: of a waiter that came by
+ * this part, and will find us at the gate. It bears a mark, if it is an fcntl(2) lock; a flock(2) lock
+ * cannot be asked.
  */
+static bool may_be_passing(const struct lock_part *p)
+{
+	struct flock range = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (p->kind == KIND_FLOCK)
+		return true;
+	if (fcntl(p->fd, F_OFD_GETLK, &range) == -1)
+		return false;
+	return range.l_type == F_UNLCK || mark_is((uint64_t) range.l_len - 1);
+}
+
 static enum lock_outcome insist(const struct locking *l, const struct lock_part *p)
 {
 	enum { PATIENCE = 20 }; /* milliseconds; the other needs one call */
 	enum lock_outcome outcome;
 
-	for (int tries = 0; (outcome = attempt(l, p)) == LOCK_HELD && tries < PATIENCE; tries++)
+	for (int tries = 0;
+		(outcome = attempt(l, p)) == LOCK_HELD && tries < PATIENCE && may_be_passing(p);
+		tries++)
 		deadline_wait(deadline_within(DEADLINE_NEVER, MILLISECOND), -1);
 	return outcome;
 }
@@ -103,22 +118,46 @@ static enum lock_outcome wait_for(
 	return outcome;
 }
 
+/*
+ * Whether a borrowed shared lock is to become an exclusive one. Then fcntl(2) goes first, whose
+ * conversion loses nothing where it is refused: flock(2) gives the shared lock up before it tries.
+ */
+static bool converts(const struct locking *l)
+{
+	return !l->shared && l->count == 2 &&
+	       (l->parts[0].before == F_RDLCK || l->parts[1].before == F_RDLCK);
+}
+
+static void put_first(struct locking *l, enum lock_kind kind)
+{
+	if (l->count == 2 && l->parts[0].kind != kind) {
+		struct lock_part other = l->parts[0];
+		l->parts[0] = l->parts[1];
+		l->parts[1] = other;
+	}
+}
+
+/* From now on it waits as any other. */
 static void give_up_shared(struct locking *l)
 {
-	for (size_t i = l->count; !l->shared && i-- > 0;)
-		if (l->parts[i].before == F_RDLCK) {
-			l->parts[i].before = F_UNLCK;
-			set(l, &l->parts[i], F_UNLCK, false);
-		}
+	locking_unlock(l);
+	for (size_t i = 0; i < l->count; i++)
+		l->parts[i].before = F_UNLCK;
+	put_first(l, KIND_FLOCK);
 }
 
 enum lock_outcome locking_take(struct locking *l, int64_t deadline)
 {
 	size_t refused;
-	enum lock_outcome outcome = take_others(l, l->count, &refused);
 
-	while (outcome == LOCK_HELD && !deadline_reached(deadline)) {
+	if (converts(l))
+		put_first(l, KIND_FCNTL);
+	enum lock_outcome outcome = take_others(l, l->count, &refused);
+	if (outcome == LOCK_HELD && !deadline_reached(deadline) && converts(l)) {
 		give_up_shared(l);
+		outcome = take_others(l, l->count, &refused);
+	}
+	while (outcome == LOCK_HELD && !deadline_reached(deadline)) {
 		outcome = wait_for(l, &l->parts[refused], deadline);
 		if (outcome == LOCK_TAKEN)
 			outcome = take_others(l, refused, &refused);

@@ -149,10 +149,16 @@ static bool is_the_caller(const struct start *s)
 	       s->found.record.pid == getppid();
 }
 
-static bool is_allowed(const struct start *s)
+/* The recorded process lives, or may, without the lock: that is what --force is about. */
+static bool can_be_forced(const struct start *s)
 {
-	if (!s->o->force ||
-		(s->found.kind != HOLDER_WITHOUT_LOCK && s->found.kind != HOLDER_HIDDEN))
+	return s->is_ours &&
+	       (s->found.kind == HOLDER_WITHOUT_LOCK || s->found.kind == HOLDER_HIDDEN);
+}
+
+static bool is_forced(const struct start *s)
+{
+	if (!s->o->force || !can_be_forced(s))
 		return false;
 	if (s->o->verbose)
 		warnx("%s: the recorded process still runs, as --force allows", s->lock.name);
@@ -190,7 +196,7 @@ static bool find_another_copy(struct start *s)
 		 * who was away, too, can have locked another file, looked before us, and run.
 		 */
 		if (!s->is_ours || !s->found.took_long || lock_has_stayed(&s->lock))
-			return s->found.kind != HOLDER_NONE && !is_the_caller(s) && !is_allowed(s);
+			return s->found.kind != HOLDER_NONE && !is_the_caller(s) && !is_forced(s);
 		lock_release(&s->lock);
 		lock_close(&s->lock);
 	}
@@ -214,13 +220,6 @@ static _Noreturn void refuse(const struct start *s, const char *suffix)
 		warnx("%s: %s%s%s", s->lock.name, holder_describe(h, false),
 			o->overdue == -1 ? "" : holder_since(h), suffix);
 	exit(o->held_status);
-}
-
-static const char *what_to_do(const struct holder *h)
-{
-	bool can_force = h->kind == HOLDER_WITHOUT_LOCK || h->kind == HOLDER_HIDDEN;
-
-	return can_force ? "; --force starts all the same" : "";
 }
 
 /* Once, with -v or where somebody sits before a terminal. */
@@ -262,7 +261,7 @@ static void wait_or_refuse(struct start *s)
 	const int64_t deadline = s->o->request.deadline;
 
 	if (deadline_reached(deadline))
-		refuse(s, what_to_do(&s->found));
+		refuse(s, can_be_forced(s) ? "; --force starts all the same" : "");
 	lock_release(&s->lock);
 	tell_waiting(s);
 	if (s->is_ours) {
@@ -338,6 +337,8 @@ static void write_record(const struct start *s)
 			cannot_write(s, "the record");
 		return;
 	}
+	if (is_the_caller(s))
+		return; /* it stays guarded as the command that it is */
 	if (r.who.pid == 0)
 		r.who.pid = getpid(); /* its own /proc does not tell it */
 	if (for_caller)
@@ -353,6 +354,9 @@ static void write_record(const struct start *s)
 		break;
 	}
 	if (written == RECORD_UNDATED && !for_caller && s->o->verbose)
-		gaps_tell_undated(
-			&s->lock, s->self.scope == 0 ? "/proc" : "user attributes", s->o->close);
+		gaps_tell_undated(&s->lock,
+			s->self.scope == 0 ? "/proc"
+			: errno == EACCES  ? "right to set attributes"
+					   : "user attributes",
+			s->o->close);
 }

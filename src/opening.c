@@ -21,6 +21,14 @@ enum { SAFELY = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY };
 
 /* -- messages -- */
 
+static _Noreturn void is_a_link(const char *name)
+{
+	errx(EX_DATAERR,
+		"%s: is a symbolic link; name the file itself, or a directory with a slash behind "
+		"it",
+		name);
+}
+
 void cannot_open(const char *name)
 {
 	switch (errno) {
@@ -32,7 +40,7 @@ void cannot_open(const char *name)
 	case ENOMEM:
 		err(EX_OSERR, "%s", name);
 	case ELOOP:
-		errx(EX_DATAERR, "%s: is a symbolic link; name the file itself", name);
+		is_a_link(name);
 	default:
 		err(EX_CANTCREAT, "%s", name);
 	}
@@ -41,7 +49,7 @@ void cannot_open(const char *name)
 void refuse_what_is_no_file(const struct stat *s, const char *name)
 {
 	if (S_ISLNK(s->st_mode))
-		errx(EX_DATAERR, "%s: is a symbolic link; name the file itself", name);
+		is_a_link(name);
 	if (!S_ISREG(s->st_mode))
 		errx(EX_DATAERR, "%s: is not a regular file, left alone", name);
 }

@@ -240,6 +240,12 @@ static char **read_command(struct options *o, char **argv)
 	return shell_command(o, argv[1]);
 }
 
+/* To replace a copy, or to kill it in the end, is to wait for it. */
+static bool waits_for_signalled(const struct options *o)
+{
+	return o->signal != -1 && (o->job == JOB_RUN || o->kill_after != -1);
+}
+
 /* Beside the whole command line, what cannot be asked for at once. */
 static void check(const struct options *o)
 {
@@ -258,8 +264,9 @@ static void check(const struct options *o)
 				: "");
 	if (o->close && o->command == NULL && o->job == JOB_RUN)
 		errx(EX_USAGE, "descriptor %d: --close needs a command", o->fd);
-	if (o->signal != -1 && o->job == JOB_RUN && o->request.deadline == DEADLINE_NOW)
-		errx(EX_USAGE, "--signal with a command waits for the holder: not with --nonblock");
+	if (waits_for_signalled(o) && o->request.deadline == DEADLINE_NOW)
+		errx(EX_USAGE, "--signal with %s waits for the holder: not with --nonblock",
+			o->job == JOB_RUN ? "a command" : "--kill-after");
 	if (o->kill_after != -1 && o->signal == -1)
 		errx(EX_USAGE, "--kill-after needs --signal");
 }
@@ -293,9 +300,8 @@ static void read_operands(struct options *o, char **argv)
 	o->command = read_command(o, argv);
 	if (o->signal != -1 && (o->job != JOB_RUN || o->command == NULL))
 		set_job(o, JOB_SIGNAL);
-	if (o->request.deadline == DEADLINE_UNSET) /* to replace a copy is to wait for it */
-		o->request.deadline = o->signal != -1 && o->job == JOB_RUN ? DEADLINE_NEVER
-									   : DEADLINE_NOW;
+	if (o->request.deadline == DEADLINE_UNSET)
+		o->request.deadline = waits_for_signalled(o) ? DEADLINE_NEVER : DEADLINE_NOW;
 	check(o);
 }
 

@@ -325,6 +325,9 @@ enum record_written record_write(
 		return RECORD_NO_CONTENT;
 	enum record_written written = write_both(l, w);
 	int why = errno;
+	/* Since Linux 6.13 who has asked for a file's times sees the next change, be it in the same tick. */
+	struct stat s;
+	fstat(l->record_fd, &s);
 	if (written == RECORD_NO_CONTENT || written == RECORD_NO_ATTRIBUTE)
 		put_back(l, old);
 	if (sigaction(SIGXFSZ, &found, NULL) == -1)

@@ -147,14 +147,15 @@ shared_with_nobody() {
 	need strace getfattr setfattr
 	shared_with_nobody
 	hold -m 644 lock
-	local incarnation sleep=nanosleep,clock_nanosleep
+	local incarnation
 	incarnation=$(getfattr --only-values -n user.onlyone lock)
+	setfattr -x user.onlyone lock
 	: >lock
-	"${NOBODY[@]}" strace -qq -o calls -e trace=$sleep -e inject=$sleep:delay_enter=1s:when=1 \
+	"${NOBODY[@]}" strace -qq -o calls -e trace=ppoll -e inject=ppoll:delay_enter=1s:when=1 \
 		./onlyone -s lock true 2>said 3>&- &
 	eventually "the refused copy looks again" test -s calls
-	echo "$HOLDER" >lock
 	setfattr -n user.onlyone -v "$incarnation" lock
+	by_hand "$HOLDER" lock
 	wait "$!" || :
 	[[ $(cat said) == "onlyone: lock: held by PID $HOLDER (sh)" ]]
 	release
@@ -162,12 +163,11 @@ shared_with_nobody() {
 
 @test "a holder that ends while it is given a moment is none" {
 	need strace
-	local sleep=nanosleep,clock_nanosleep
 	shared_with_nobody
 	hold lock
 	: >lock
 	chmod 666 lock
-	"${NOBODY[@]}" strace -qq -o calls -e trace=$sleep -e inject=$sleep:delay_enter=1s:when=1 \
+	"${NOBODY[@]}" strace -qq -o calls -e trace=ppoll -e inject=ppoll:delay_enter=1s:when=1 \
 		./onlyone lock touch ran 3>&- &
 	eventually "the copy looks again" test -s calls
 	release
@@ -206,7 +206,7 @@ shared_with_nobody() {
 
 @test "a process whose PID merely stands in the file is not named" {
 	bystander
-	echo "$BYSTANDER" >lock
+	by_hand "$BYSTANDER" lock
 	hold_to_the_end setlock lock
 	told "held by PID $OTHER (sh)"
 }
@@ -214,14 +214,15 @@ shared_with_nobody() {
 @test "nor is one that inherited the PID of the recorded process" {
 	need getfattr setfattr
 	onlyone lock true
-	local pid time origin
-	read -r pid time origin <<<"$(getfattr --only-values -n user.onlyone lock)"
-	[[ $pid == "$(cat lock)" && $time -gt 0 ]]
-	bystander # a second younger: it may have begun in the very clock tick of the record's
-	setfattr -n user.onlyone -v "$BYSTANDER $((time - 1000000000)) $origin" lock
-	echo "$BYSTANDER" >lock
+	bystander
+	local _ start rest
+	forge lock "$BYSTANDER"
+	read -r _ start rest <<<"$(getfattr --only-values -n user.onlyone lock)"
+	# What was recorded began a clock tick earlier.
+	setfattr -n user.onlyone -v "$(printf '%x %x %s' "$BYSTANDER" $((0x$start - 1)) "$rest")" lock
+	by_hand "$BYSTANDER" lock
 	hold_to_the_end setlock lock
-	told "held by PID $OTHER (sh)"
+	told "held by PID $OTHER (sh): the recorded process $BYSTANDER has ended"
 }
 
 @test "nor is a bystander whom another user has written into a lock file of his" {
@@ -231,24 +232,21 @@ shared_with_nobody() {
 	mkfifo -m 666 ready never
 	"${NOBODY[@]}" ./onlyone lock sh -c 'echo >ready; read -r _ <never' 3>&- &
 	disown "$!"
-	local planter=$! _ time origin
+	local planter=$!
 	read -t 20 -r _ <>ready
-	read -r _ time origin <<<"$(getfattr --only-values -n user.onlyone lock)"
-	setfattr -n user.onlyone -v "$BYSTANDER $time $origin" lock
-	echo "$BYSTANDER" >lock
-	told "held by PID $planter (sh)"
+	forge lock "$BYSTANDER"
+	by_hand "$BYSTANDER" lock
+	told "held, and open in PID $planter (sh)"
 }
 
 @test "nor one whom anybody could have written into the file" {
 	need getfattr setfattr
-	local _ time origin
 	bystander
 	hold -m 666 lock
-	read -r _ time origin <<<"$(getfattr --only-values -n user.onlyone lock)"
-	setfattr -n user.onlyone -v "$BYSTANDER $time $origin" lock
-	echo "$BYSTANDER" >lock
+	forge lock "$BYSTANDER"
+	by_hand "$BYSTANDER" lock
 	chmod 666 lock
-	told "held by PID $HOLDER (sh)"
+	told "held, and open in PID $HOLDER (sh)"
 	release
 }
 
@@ -274,7 +272,7 @@ shared_with_nobody() {
 @test "root's holder is unknown to a user where it has an undated record" {
 	shared_with_nobody
 	bystander
-	echo "$BYSTANDER" >lock
+	by_hand "$BYSTANDER" lock
 	chmod 644 lock
 	hold_to_the_end setlock lock
 	run -75 "${NOBODY[@]}" ./onlyone -s lock true

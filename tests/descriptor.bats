@@ -130,9 +130,9 @@ TELL='echo "$ONLYONE_FD $(readlink "/proc/$$/fd/$ONLYONE_FD")"'
 }
 
 @test "the rest of the environment is as it was" {
-	export ONLYONE_LOCKS=1 ONLYONE_FDS=2 ONLYONE_DIRECTORY_FDS=3 XONLYONE_LOCK=4 # not our words
+	export ONLYONE_LOCKS=1 ONLYONE_FDS=2 ONLYONE_DIRECTORY_FDS=3 XONLYONE_LOCK=4 ONLYONE_PIDS=5 # not our words
 	env -u _ >bare
-	env -u _ "$ONLYONE" lock env | grep -v '^ONLYONE_\(LOCK\|FD\)=' >guarded
+	env -u _ "$ONLYONE" lock env | grep -v '^ONLYONE_\(LOCK\|PID\|FD\)=' >guarded
 	diff bare guarded
 }
 
@@ -142,11 +142,11 @@ TELL='echo "$ONLYONE_FD $(readlink "/proc/$$/fd/$ONLYONE_FD")"'
 	for size in 0 251 252 253 254 1000; do
 		run -0 env -i bash -c 'for ((n = 0; n < $1; n++)); do export "v$n=$n"; done; unset PWD SHLVL OLDPWD
 			exec "$0" lock /usr/bin/env' "$ONLYONE" "$size"
-		[[ $(grep -c '^v[0-9]*=' <<<"$output") == "$size" && ${#lines[@]} == $((size + 3)) ]] || # and bash's _
+		[[ $(grep -c '^v[0-9]*=' <<<"$output") == "$size" && ${#lines[@]} == $((size + 4)) ]] || # and bash's _
 			fail "of $size: ${#lines[@]}"
 		run -0 env -i bash -c 'for ((n = 0; n < $1; n++)); do export "v$n=$n"; done; unset PWD SHLVL OLDPWD
 			exec "$0" data /usr/bin/env' "$ONLYONE" "$size"
-		[[ $(grep -c '^v[0-9]*=' <<<"$output") == "$size" && ${#lines[@]} == $((size + 4)) ]] ||
+		[[ $(grep -c '^v[0-9]*=' <<<"$output") == "$size" && ${#lines[@]} == $((size + 5)) ]] ||
 			fail "of $size, with a directory: ${#lines[@]}"
 	done
 }
@@ -154,8 +154,9 @@ TELL='echo "$ONLYONE_FD $(readlink "/proc/$$/fd/$ONLYONE_FD")"'
 @test "an outer onlyone's words are not for an inner one's command" {
 	mkdir data
 	run -0 onlyone data onlyone lock env
-	run -0 grep -E '^ONLYONE_(LOCK|(DIRECTORY_)?FD)=' <<<"$(printf '%s\n' "${lines[@]}" | sort)"
-	[[ ${lines[0]} == ONLYONE_FD=* && ${lines[1]} == ONLYONE_LOCK=lock && ${#lines[@]} == 2 ]]
+	run -0 grep -E '^ONLYONE_(LOCK|PID|(DIRECTORY_)?FD)=' <<<"$(printf '%s\n' "${lines[@]}" | sort)"
+	[[ ${lines[0]} == ONLYONE_FD=* && ${lines[1]} == ONLYONE_LOCK=lock && ${lines[2]} == ONLYONE_PID=* ]]
+	((${#lines[@]} == 3))
 }
 
 @test "onlyones can be nested, and the command holds all the locks" {
@@ -180,7 +181,7 @@ TELL='echo "$ONLYONE_FD $(readlink "/proc/$$/fd/$ONLYONE_FD")"'
 @test "a command finds closed what was closed, and nothing but the PID gets into the lock file" {
 	local closed fd
 	for closed in "${CLOSED[@]}"; do
-		without "$closed" onlyone lock sh -c '(ls "/proc/$$/fd" >fds); cat lock >seen; echo $$ >pid'
+		without "$closed" onlyone lock sh -c '(ls "/proc/$$/fd" >fds); cat lock >seen; printf "%s\n\n" $$ >pid'
 		cmp seen pid
 		cmp lock pid
 		for fd in 0 1 2; do

@@ -305,10 +305,10 @@ foreign() {
 @test "a .onlyone that is not ours is named and left alone" {
 	mkdir data
 	echo 'port = 80, host = example' >data/.onlyone
-	foreign "holds something that is no lock record, left alone"
+	foreign "$NO_RECORD"
 	[[ $(cat data/.onlyone) == 'port = 80, host = example' ]]
 	echo abc >data/.onlyone
-	foreign "holds something that is no lock record, left alone"
+	foreign "$NO_RECORD"
 	[[ $(cat data/.onlyone) == abc ]]
 }
 

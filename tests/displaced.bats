@@ -5,12 +5,19 @@
 
 load helper
 
-# refused LOCK [HOLDER]: since the holder's file is not what LOCK names any more.
+# refused LOCK [HOLDER [HOW]]: since the holder's file is not what LOCK names any more.
 refused() {
 	run -75 --separate-stderr onlyone "$1" touch ran
-	[[ ! -e ran ]]
 	# shellcheck disable=SC2154 # run sets it
-	[[ $stderr == "onlyone: $1: held by ${2:-PID $HOLDER (sh)}: the file that it locked was removed or replaced" ]]
+	[[ ! -e ran && $stderr == "onlyone: $1: ${3:-held by} ${2:-PID $HOLDER (sh)}: the file that it locked was removed or replaced" ]] ||
+		fail "not refused as expected: $stderr"
+}
+
+# numbers_of PID: what it has locked, where nothing else can be told of it.
+numbers_of() {
+	local major minor inode
+	IFS=: read -r major minor inode < <(awk '/^lock:.* OFDLCK / { print $7 }' "/proc/$1/fdinfo/"*)
+	echo "inode $inode of device $((16#$major)):$((16#$minor))"
 }
 
 # The lock is refused again and again while the holder lives, and free when it has ended.
@@ -79,7 +86,7 @@ guarded_until_released() {
 @test "removed and written by hand while held" {
 	hold lock
 	rm lock
-	echo 1 >lock
+	by_hand 1 lock
 	guarded_until_released lock
 }
 
@@ -109,29 +116,68 @@ guarded_until_released() {
 	guarded_until_released lock
 }
 
-# seem_untouched FILE: its record becomes one that was written into it right now, as far as the
-# file's times tell. But with TAKEN its lock was taken so many seconds later, with WRITTEN the record
-# was written so many milliseconds later, and OWNER and MODE are the file's.
-seem_untouched() {
-	local pid origin now written
-	read -r pid _ _ origin <<<"$(getfattr --only-values -n user.onlyone "$1")"
-	chown "${OWNER:-0}" "$1"
-	chmod "${MODE:-600}" "$1"
-	until
-		read -r now _ </proc/uptime
-		written=$(($(date +%s%3N) + 5))
-		setfattr -n user.onlyone -v "$pid $((${now/./} * 10000000 + ${TAKEN:-0} * 1000000000)) $((written + ${WRITTEN:-0})) $origin" "$1"
-		echo "$pid" >"$1"
-		changed_at "$1" "$written"
-	do :; done
+# make_dater: builds `dater FILE PID START TAKEN WRITTEN SCOPE MARK [renamed]`: FILE's record becomes
+# one that was written into it right now, as far as the file's times tell; but its lock was taken
+# TAKEN milliseconds later, and the record was written WRITTEN milliseconds later. With `renamed` the
+# file was touched once more, at that very moment. All but TAKEN and WRITTEN as in the attribute.
+make_dater() {
+	cat >dater.c <<-'END'
+		#define _GNU_SOURCE
+		#include <fcntl.h>
+		#include <stdio.h>
+		#include <stdlib.h>
+		#include <string.h>
+		#include <sys/stat.h>
+		#include <sys/xattr.h>
+		#include <time.h>
+		#include <unistd.h>
+		static long long now(clockid_t clock)
+		{
+			struct timespec t;
+			clock_gettime(clock, &t);
+			return t.tv_sec * 1000000000LL + t.tv_nsec;
+		}
+		static long long nanoseconds(struct timespec t)
+		{
+			return t.tv_sec * 1000000000LL + t.tv_nsec;
+		}
+		int main(int argc, char **argv)
+		{
+			char attribute[128], content[32];
+			int renamed = argc > 8, lock = open(argv[1], O_WRONLY);
+			size_t length = (size_t) sprintf(content, "%ld\n\n", strtol(argv[2], NULL, 16));
+			struct stat s;
+			/* Between the two writes the machine may have had something else to do. */
+			for (int tries = 0; tries < 1000; tries++) {
+				long long written = now(CLOCK_REALTIME_COARSE);
+				sprintf(attribute, "%s %s %llx %llx %s %s", argv[2], argv[3],
+					now(CLOCK_BOOTTIME) / 1000000 + atoll(argv[4]),
+					written / 1000000 + atoll(argv[5]), argv[6], argv[7]);
+				if (fsetxattr(lock, "user.onlyone", attribute, strlen(attribute), 0) == -1)
+					break;
+				if (!renamed && (pwrite(lock, content, length, 0) == -1 || ftruncate(lock, (off_t) length) == -1))
+					break;
+				if (fstat(lock, &s) == -1)
+					break;
+				long long changed = nanoseconds(s.st_ctim);
+				if (llabs(changed - written) <= 5000000 && (changed != nanoseconds(s.st_mtim)) == renamed)
+					return 0;
+			}
+			return 1;
+		}
+	END
+	cc -o dater dater.c
+	DATER=$PWD/dater
 }
 
-# changed_at FILE MILLISECONDS: the file's ctime is that, or close.
-changed_at() {
-	local changed
-	changed=$(stat -c %.3Z "$1")
-	changed=$((${changed/./} - $2))
-	((changed >= -8 && changed <= 8))
+# seem_untouched FILE: as the dater makes it, with TAKEN and WRITTEN; OWNER and MODE are the file's.
+seem_untouched() {
+	local pid start scope mark
+	read -r pid start _ _ scope mark <<<"$(getfattr --only-values -n user.onlyone "$1")"
+	chown "${OWNER:-0}" "$1"
+	chmod "${MODE:-600}" "$1"
+	"$DATER" "$1" "$pid" "$start" "${TAKEN:-0}" "${WRITTEN:-0}" "$scope" "$mark" ${RENAMED:+renamed} ||
+		fail "the record's time and the file's did not meet, in a thousand tries"
 }
 
 believed() {
@@ -142,34 +188,31 @@ believed() {
 @test "what vouches for a file: its record in root's file alone, its times, and the clock" {
 	need_root
 	need_attributes
+	need cc
+	make_dater
 	mkdir -p a/run
 	cd a/run
 	onlyone lock true
 	mv lock older
 	hold lock
 	mv older lock
+	eventually "it is believed" believed lock
 
-	for seconds in 2 -2; do # the clock was set
-		TAKEN=$seconds seem_untouched lock
+	for milliseconds in 150 -150; do # the clock was set
+		TAKEN=$milliseconds seem_untouched lock
 		refused lock
 	done
-	for milliseconds in 300 -300; do
+	for milliseconds in 30 -30; do
 		WRITTEN=$milliseconds seem_untouched lock
 		refused lock
 	done
 	OWNER=65534 seem_untouched lock
-	refused lock
+	refused lock "PID $HOLDER (sh)" "held, and open in"
 	for mode in 620 602; do
 		MODE=$mode seem_untouched lock
-		refused lock
+		refused lock "PID $HOLDER (sh)" "held, and open in"
 	done
-	seem_untouched lock
-	read -r pid time _ origin <<<"$(getfattr --only-values -n user.onlyone lock)"
-	until # as after a rename, if that was very soon
-		written=$(($(date +%s%3N) + 2))
-		setfattr -n user.onlyone -v "$pid $time $written $origin" lock
-		changed_at lock "$written"
-	do :; done
+	RENAMED=yes seem_untouched lock # very soon after the record was written
 	refused lock
 
 	# And nothing but that was what kept it from being believed.
@@ -278,33 +321,6 @@ believed() {
 	wait
 }
 
-@test "an older directory moved back above file systems whose roots bear the same number" {
-	need_root
-	run -0 unshare --mount bash -ec '
-		tree() {
-			mkdir -p srv/one
-			mount -t tmpfs none srv/one
-			mkdir srv/one/two
-			mount -t tmpfs none srv/one/two
-		}
-		tree
-		for _ in 1 2; do
-			onlyone srv/one/two/lock true
-			sleep 0.05
-		done
-		mv srv older
-		tree
-		mkfifo ready
-		onlyone srv/one/two/lock sh -c "echo >ready; exec sleep 60" 3>&- >/dev/null 2>&1 &
-		read -r _ <>ready
-		mv srv moved
-		mv older srv
-		status=0
-		onlyone srv/one/two/lock true 2>/dev/null || status=$?
-		kill "$!"
-		[[ $status == 75 ]]'
-}
-
 @test "removed under another path to the same directory" {
 	need_root
 	mkdir run alias
@@ -344,7 +360,7 @@ believed() {
 	as_nobody rm -f open/lock
 	run -75 --separate-stderr as_nobody "$ONLYONE" open/lock touch open/ran
 	[[ ! -e open/ran ]]
-	[[ $stderr == "onlyone: open/lock: held by an unknown process: the file that it locked was removed or replaced" ]]
+	[[ $stderr == "onlyone: open/lock: held by an unknown process: the file that it locked was removed or replaced ($(numbers_of "$HOLDER"))" ]]
 	release
 	run -0 as_nobody "$ONLYONE" open/lock true
 }
@@ -448,13 +464,13 @@ believed() {
 	run -0 onlyone lock true
 }
 
-@test "shared holders keep an exclusive start out, and let shared ones in" {
+# Who may read any file on the same file system could make a shared lock look like ours.
+@test "a shared holder whose file was removed is not looked for" {
 	hold -s lock
 	rm lock
-	refused lock
+	run -0 onlyone lock true
 	run -0 onlyone -s lock true
 	release
-	run -0 onlyone lock true
 }
 
 @test "an exclusive holder keeps a shared start out" {
@@ -466,10 +482,10 @@ believed() {
 	run -0 onlyone -s lock true
 }
 
-@test "the keeper's lock counts, and the command is named" {
+@test "the keeper's lock counts, and the keeper is named: the record of the command went with the file" {
 	hold -o lock
 	rm lock
-	refused lock
+	refused lock "PID $(keepers) (onlyone-keeper)"
 	release
 	run -0 onlyone -w 20 lock true
 }
@@ -692,22 +708,9 @@ end_of() {
 	awk -v inode=":$(stat -c %i "$1")\$" '$2 == "OFDLCK" && $6 ~ inode { print $8 }' /proc/locks
 }
 
-# pretend [COMMAND...] FILE: another user locks a file of his own as onlyone would lock run/lock.
-pretend() {
-	as_nobody "${@:1:$#-1}" "$PWD/forge" "$END_OF_LOCK" "${!#}" "$PWD/ready" 3>&- &
-	: <ready
-	grep -q " OFDLCK .* 0 $END_OF_LOCK\$" /proc/locks
-}
-
-# Without the record of the last one, which would vouch for it.
-starts_anew() {
-	rm -f run/lock
-	run -0 onlyone run/lock true
-}
-
-@test "a lock that another user has made to look like a displaced one does not keep root out" {
-	let_nobody_in
-	need cc
+# make_forge: builds `forge`, with which another user locks a file of his own (or one without a name)
+# as onlyone would lock run/lock.
+make_forge() {
 	cat >forge.c <<-'END'
 		#define _GNU_SOURCE
 		#include <fcntl.h>
@@ -716,11 +719,11 @@ starts_anew() {
 		#include <unistd.h>
 		int main(int argc, char **argv)
 		{
-			struct flock range = { .l_type = F_WRLCK, .l_len = argc > 1 ? atoll(argv[1]) + 1 : 0 };
-			int lock = argv[2][0] == '-' ? memfd_create("his", 0) : open(argv[2], O_RDWR | O_CREAT, 0644);
-			if (fcntl(lock, F_OFD_SETLK, &range))
+			struct flock range = { .l_type = argv[1][0] == 's' ? F_RDLCK : F_WRLCK, .l_len = atoll(argv[2]) + 1 };
+			int lock = argv[3][0] == '-' ? memfd_create("his", 0) : open(argv[3], O_RDWR | O_CREAT, 0644);
+			if (argc != 5 || fcntl(lock, F_OFD_SETLK, &range))
 				return 1;
-			close(open(argv[3], O_WRONLY));
+			close(open(argv[4], O_WRONLY));
 			for (;;)
 				pause();
 		}
@@ -733,23 +736,66 @@ starts_anew() {
 	END_OF_LOCK=$(end_of run/lock)
 	[[ $END_OF_LOCK =~ ^[0-9]+$ ]]
 	release
-	pretend open/his
-	starts_anew
+	rm run/lock # whose record would vouch for it
+}
 
-	# nor where he has removed the file with its directory
+# pretend [COMMAND...] exclusive|shared FILE: $FORGER is who does it.
+pretend() {
+	setpriv --reuid=65534 --regid=65534 --clear-groups "${@:1:$#-2}" \
+		"$PWD/forge" "${@: -2:1}" "$END_OF_LOCK" "${!#}" "$PWD/ready" 3>&- &
+	FORGER=$!
+	disown "$FORGER"
+	: <ready
+	grep -q " OFDLCK .* 0 $END_OF_LOCK\$" /proc/locks
+}
+
+# Root is refused, and told whom to end; and starts when that has ended.
+refused_by_the_forger() {
+	refused run/lock "PID $FORGER (forge)"
+	kill -KILL "$FORGER"
+	eventually "the forger has ended" gone "$FORGER"
+	run -0 onlyone run/lock true
+	rm run/lock
+}
+
+@test "a lock that another user has made to look like a displaced one keeps root out, who is told of him" {
+	let_nobody_in
+	need cc
+	make_forge
+	pretend exclusive open/his
+	refused_by_the_forger
+
+	# also where he has removed the file with its directory
 	as_nobody mkdir open/mine
-	pretend open/mine/his
+	pretend exclusive open/mine/his
 	as_nobody rm -r open/mine
-	starts_anew
+	refused_by_the_forger
 
-	# nor where the file never had a directory
-	pretend -
-	starts_anew
+	# and with mounts of his own, where it stands at the very place
+	pretend unshare --user --map-root-user --mount sh -c 'mount --bind open run && exec "$0" "$@"' exclusive run/hers
+	[[ $(readlink "/proc/$FORGER/fd/"*) == *"$PWD/run/hers"* ]]
+	refused_by_the_forger
+}
 
-	# nor with mounts of his own, where it stands at the very place
-	pretend unshare --user --map-root-user --mount sh -c 'mount --bind open run && exec "$0" "$@"' run/hers
-	[[ $(readlink /proc/[0-9]*/fd/*) == *"$PWD/run/hers"* ]]
-	starts_anew
+@test "where root cannot see him device and inode are told" {
+	let_nobody_in
+	need cc
+	make_forge
+	pretend exclusive open/his
+	run -75 --separate-stderr unshare --pid --fork --kill-child --mount-proc "$ONLYONE" run/lock touch ran
+	[[ ! -e ran && $stderr == "onlyone: run/lock: held by an unknown process: the file that it locked was removed or replaced ($(numbers_of "$FORGER"))" ]]
+}
+
+@test "what he locks on another file system, or shared, does not keep root out" {
+	let_nobody_in
+	need cc
+	make_forge
+	pretend exclusive - # a file that never had a directory
+	run -0 onlyone run/lock true
+	rm run/lock
+	install -o 65534 -m 644 /dev/null open/his
+	pretend shared open/his
+	run -0 onlyone run/lock true
 }
 
 @test "another program's lock that ends where ours would, but is of another kind or lacks the bit, is none of ours" {
@@ -791,17 +837,17 @@ starts_anew() {
 	release
 }
 
-@test "a directory that is mounted over the holder's does not hide it" {
+@test "what is mounted over a lock's directory is another lock, that of what is mounted" {
 	need_root
-	need_attributes
 	mkdir one other
-	run -75 unshare --mount bash -ec '
-		onlyone other/lock true
-		onlyone one/lock sleep 60 3>&- >/dev/null 2>&1 &
-		until [[ /proc/$!/exe -ef $(command -v sleep) ]]; do sleep 0.01; done
-		mount --bind other one
-		exec onlyone one/lock touch ran'
-	[[ ! -e ran ]]
+	hold one/lock
+	run -0 unshare --mount bash -ec 'mount --bind other one; exec onlyone one/lock true'
+	release
+	hold other/lock
+	rm other/lock
+	run -75 --separate-stderr unshare --mount bash -ec 'mount --bind other one; exec onlyone one/lock touch ran'
+	[[ ! -e ran && $stderr == "onlyone: one/lock: held by PID $HOLDER (sh): the file that it locked was removed or replaced" ]]
+	release
 }
 
 @test "a name that a held lock was renamed to is its own only while it is held" {

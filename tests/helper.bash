@@ -13,12 +13,15 @@ tree() {
 TREE=$(tree)
 ONLYONE=${ONLYONE:-$TREE/build/onlyone}
 
+# What is said of a file that is somebody's, behind its name.
+export NO_RECORD="holds something that is no lock record, left alone; empty it if it is an old PID file, or see --as-is"
+
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 	# The mark of this test's processes, by which teardown finds them again (bats' own have none).
 	export ONLYONE_TEST=$BATS_TEST_TMPDIR
 	PATH=${ONLYONE%/*}:$PATH
-	unset ONLYONE_LOCK ONLYONE_FD ONLYONE_DIRECTORY_FD
+	unset ONLYONE_LOCK ONLYONE_PID ONLYONE_FD ONLYONE_DIRECTORY_FD
 }
 
 teardown() {
@@ -127,6 +130,23 @@ start_waiter() {
 	eventually "$* waits for $lock" waiters "$lock" 1
 }
 
+# -- records that are written by hand --
+
+# by_hand PID LOCK: as a person or a script would write it, without the attribute.
+by_hand() {
+	printf '%s\n\n' "$1" >"$2"
+}
+
+# forge LOCK PID: the attribute names that process, with its start, as if it had locked LOCK itself.
+forge() {
+	local attribute rest stat
+	attribute=$(getfattr --absolute-names --only-values -n user.onlyone "$1")
+	read -r _ _ rest <<<"$attribute"
+	stat=$(<"/proc/$2/stat")
+	read -ra stat <<<"${stat##*) }"
+	setfattr -n user.onlyone -v "$(printf '%x %x %s' "$2" "${stat[19]}" "$rest")" "$1"
+}
+
 # -- who may do what here --
 
 need_root() {
@@ -168,6 +188,14 @@ in_container() {
 	local script=$1
 	shift
 	unshare --pid --fork --kill-child --mount-proc bash -ec "$script" container "$@"
+}
+
+# The keepers of this test.
+keepers() {
+	local pid
+	for pid in $(strays); do
+		[[ $(cat "/proc/$pid/comm" 2>/dev/null) != onlyone-keeper ]] || printf '%s\n' "$pid"
+	done
 }
 
 # ended STATUS PID: so ended the child PID. (A `run wait` would ask a subshell, whose child it is

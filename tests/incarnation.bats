@@ -88,13 +88,13 @@ in_state() {
 	release
 }
 
-@test "who waits for it holds the lock meanwhile, and keeps others out" {
+@test "who waits for it holds nothing meanwhile" {
 	desert lock
 	"$ONLYONE" -b lock true 3>&- &
 	waiter=$!
 	eventually "the waiter waits" waits_for "$waiter" "$HOLDER"
-	run -1 flock -n lock true
-	run -75 onlyone --force lock true
+	run -0 flock -n lock true
+	run -0 onlyone --force lock true
 	release
 	wait "$waiter"
 }
@@ -270,33 +270,52 @@ in_state() {
 	release
 }
 
-@test "a record of another origin, or of another PID than the content's, is not believed" {
+@test "a record of another scope, of another start or of another place is not believed" {
 	desert lock
 	run -75 onlyone lock true
 	attribute=$(getfattr --only-values -n user.onlyone lock)
-	[[ $attribute =~ ^"$HOLDER"(" "[0-9]+)+$ ]] # the last is the origin, a hash
+	[[ $attribute =~ ^$(printf %x "$HOLDER")(" "[0-9a-f]+){5}$ ]]
+	read -r pid start locked written scope mark <<<"$attribute"
 
-	setfattr -n user.onlyone -v "${attribute%?}$(((${attribute: -1} + 1) % 10))" lock
-	run -0 onlyone lock true
+	for bad in "$pid $start $locked $written $(printf %x $((0x$scope ^ 2))) $mark" \
+		"$pid $(printf %x $((0x$start - 1))) $locked $written $scope $mark" \
+		"$pid $(printf %x $((0x$start + 1))) $locked $written $scope $mark" \
+		"$pid $start $locked $written $scope $(printf %x $((0x$mark ^ 1 << 31 ^ 1 << 1)))"; do
+		setfattr -n user.onlyone -v "$bad" lock
+		run -0 onlyone lock true
+	done
 
-	setfattr -n user.onlyone -v "$attribute" lock
-	echo $$ >lock
-	run -0 onlyone lock true
-
-	# And whole it counts again: nothing but the change was what let the two pass.
-	setfattr -n user.onlyone -v "$attribute" lock
-	echo "$HOLDER" >lock
-	run -75 onlyone lock true
+	# And whole it counts again, or with half of its place: nothing but the change let them pass.
+	for good in "$attribute" "${attribute% *} $(printf %x $((0x$mark ^ 1 << 31)))" \
+		"${attribute% *} $(printf %x $((0x$mark ^ 1 << 1)))"; do
+		setfattr -n user.onlyone -v "$good" lock
+		run -75 onlyone lock true
+	done
 	release
+}
+
+@test "the attribute decides which process it is, the content is for people" {
+	desert lock
+	for content in $$ 1 4194304; do
+		by_hand "$content" lock
+		run -75 --separate-stderr onlyone lock touch ran
+		[[ ! -e ran && $stderr == "onlyone: lock: held by PID $HOLDER (bash): it has closed the lock, "* ]]
+	done
+	: >lock
+	run -75 onlyone lock touch ran
+	[[ ! -e ran ]]
+	release
+	run -0 onlyone lock true
 }
 
 @test "an attribute that is no incarnation is not believed" {
 	desert lock
 	attribute=$(getfattr --only-values -n user.onlyone lock)
-	for bad in "" " " "$HOLDER" "$attribute " "$attribute 1" " $attribute" "0$attribute" "${attribute// /  }" \
+	for bad in "" " " "${attribute%% *}" "$attribute " "$attribute 1" " $attribute" "+$attribute" \
+		"${attribute^^}" "${attribute// /  }" "0 ${attribute#* }" "400001 ${attribute#* }" \
 		"${attribute/ / -}" "${attribute/ / 99999999999999999999}" "${attribute% *}" "${attribute% *} -1" \
 		"$(printf '%0300d' 0)"; do
-		echo "$HOLDER" >lock
+		by_hand "$HOLDER" lock
 		setfattr -n user.onlyone -v "$bad" lock
 		run -0 onlyone lock true
 	done
@@ -392,7 +411,7 @@ without_user_attributes() {
 	without_user_attributes
 	desert lock
 	run -0 getfattr -d -m - lock
-	[[ $output == *'trusted.onlyone="'"$HOLDER "* && $output != *user.onlyone* ]]
+	[[ $output == *'trusted.onlyone="'"$(printf %x "$HOLDER") "* && $output != *user.onlyone* ]]
 	run -75 --separate-stderr onlyone lock touch ran
 	[[ ! -e ran && $stderr == "onlyone: lock: held by PID $HOLDER (bash): it has closed the lock, "* ]]
 	release

@@ -7,14 +7,6 @@
 
 load helper
 
-# The keepers of this test.
-keepers() {
-	local pid
-	for pid in $(strays); do
-		[[ $(cat "/proc/$pid/comm" 2>/dev/null) != onlyone-keeper ]] || printf '%s\n' "$pid"
-	done
-}
-
 no_keeper() {
 	[[ -z $(keepers) ]]
 }
@@ -27,12 +19,12 @@ is_free() {
 	flock -n "$1" true
 }
 
-# is_held LOCK PID: by that sh, and really locked, not just recorded.
+# is_held LOCK PID [STATE]: by that sh, and really locked, not just recorded.
 is_held() {
 	run -1 flock -n "$1" true
 	run -75 --separate-stderr onlyone "$1" touch ran
 	# shellcheck disable=SC2154 # run sets it
-	[[ ! -e ran && $stderr == "onlyone: $1: held by PID $2 (sh)" ]]
+	[[ ! -e ran && $stderr == "onlyone: $1: held by PID $2 (sh)${3:-}" ]]
 }
 
 # ends_with STATUS COMMAND...: in this shell, whose children alone can be waited for.
@@ -108,7 +100,7 @@ ends_with() {
 	hold -o lock
 	kill -STOP "$HOLDER"
 	eventually "the command has stopped" in_state T "$HOLDER"
-	is_held lock "$HOLDER"
+	is_held lock "$HOLDER" " (stopped)"
 	kill -CONT "$HOLDER"
 	eventually "the command goes on" in_state S "$HOLDER"
 	is_held lock "$HOLDER"

@@ -3,6 +3,12 @@
 
 load helper
 
+# put CONTENT FILE: with the escapes of printf.
+put() {
+	# shellcheck disable=SC2059 # the escapes are the point
+	printf -- "$1" >"$2"
+}
+
 # state FILE: what must stay as it was. A write, and a mere attribute, would move its times.
 state() {
 	stat -c '%n %d:%i %A %u:%g %h %s %y %z' "$1"
@@ -27,8 +33,7 @@ takes() {
 	local before
 	before=$(stat -c '%d:%i %A %u:%g' "$1")
 	# shellcheck disable=SC2016 # for the shell that onlyone starts
-	run -0 onlyone "$1" sh -c 'cat "$0"; echo $$' "$1"
-	[[ ${lines[0]} == "${lines[1]}" && ${#lines[@]} == 2 ]]
+	run -0 onlyone "$1" sh -c 'printf "%s\n\n" $$ | cmp - "$0"' "$1"
 	[[ $(stat -c '%d:%i %A %u:%g' "$1") == "$before" ]]
 }
 
@@ -132,11 +137,12 @@ need_mounts() {
 	local content
 	for content in x '\0' '\n' ' ' '#!/bin/sh\n' precious 'precious\n' 12345678 '12345678\n' \
 		123456789 '1234567\0' '12\0' '12\0\n' '12\n\0' '\01234' '12 \n' ' 12\n' '12\r\n' '+12\n' \
-		'-12\n' '0\n' '012\n' '4194305\n' '9999999\n' '12\n345\nx' '12\n-3\n' '1.5\n' '12 34\n'; do
-		# shellcheck disable=SC2059 # the escapes are the point
-		printf -- "$content" >file
+		'-12\n' '0\n' '012\n' '4194305\n' '9999999\n' '12\n345\nx' '12\n-3\n' '1.5\n' '12 34\n' \
+		'x\n\n' '\n\n' ' \n\n' '\n12\n\n' '12\0\n\n' '12\n\n\0' '12 \n\n' ' 12\n\n' '12\r\n\r\n' \
+		'+12\n\n' '-12\n\n' '0\n\n' '012\n\n' '4194305\n\n' '12\n\n345\nx' '12\n\n-3\n' '12\n\nstarted\n'; do
+		put "$content" file
 		refuses 65 file
-		[[ $stderr == "onlyone: file: holds something that is no lock record, left alone" ]]
+		[[ $stderr == "onlyone: file: $NO_RECORD" ]]
 	done
 }
 
@@ -149,7 +155,9 @@ need_mounts() {
 }
 
 @test "a file that holds digits and more of them than a PID has is refused" {
-	printf '12\n12\n12\n' >file
+	put '12\n\n12\n12\n12345678\n' file
+	refuses 65 file
+	printf '12\n\n%0254d' 12 >file # longer than a script makes it
 	refuses 65 file
 }
 
@@ -175,7 +183,7 @@ need_mounts() {
 	local before
 	before=$(state server.sh)
 	run -65 --separate-stderr onlyone ./server.sh --port 80
-	[[ $stderr == "onlyone: ./server.sh: holds something that is no lock record, left alone" ]]
+	[[ $stderr == "onlyone: ./server.sh: $NO_RECORD" ]]
 	[[ $(state server.sh) == "$before" ]]
 }
 
@@ -191,11 +199,10 @@ need_mounts() {
 	takes lock
 }
 
-@test "a record is taken however it ends" {
+@test "a record without its attribute is taken, as from a backup" {
 	local content
-	for content in 1 '1\n' 12 '12\n' '4194304\n' 4194304; do
-		# shellcheck disable=SC2059 # the escapes are the point
-		printf -- "$content" >lock
+	for content in '1\n\n' '12\n\n' '4194304\n\n'; do
+		put "$content" lock
 		takes lock
 	done
 }
@@ -203,9 +210,8 @@ need_mounts() {
 # Whoever is killed between pwrite and ftruncate leaves the end of a longer record behind its own.
 @test "a record with the rest of a longer one behind it is taken" {
 	local content
-	for content in '12\n345\n' '1\n94304\n' '123456\n\n' '12\n4\n' '1\n\n'; do
-		# shellcheck disable=SC2059 # the escapes are the point
-		printf -- "$content" >lock
+	for content in '12\n\n45\n\n' '1\n\n4304\n\n' '123456\n\n\n' '12\n\n\n' '1\n\n4'; do
+		put "$content" lock
 		takes lock
 	done
 }
@@ -223,10 +229,10 @@ need_mounts() {
 
 @test "the PID is written before the file is cut: no reader finds it empty" {
 	need strace
-	echo 4194304 >lock
+	by_hand 4194304 lock
 	strace -qq -e trace=open,openat,pwrite64,write,ftruncate -o calls onlyone lock sh -c :
 	run -0 sed -n '/execve/q; /truncate\|write/p; /O_TRUNC/p' calls
-	[[ ${lines[0]} =~ ^"pwrite64("[0-9]+', "'[0-9]+'\n", '[0-9]", 0) " ]]
+	[[ ${lines[0]} =~ ^"pwrite64("[0-9]+', "'[0-9]+'\n\n", '[0-9]", 0) " ]]
 	[[ ${lines[1]} =~ ^"ftruncate("[0-9]+", "[0-9]") " ]]
 }
 
@@ -286,7 +292,7 @@ need_mounts() {
 
 @test "a file that one may not write is refused, and stays as it was" {
 	mkdir -m 777 open
-	echo 12 >open/lock
+	by_hand 12 open/lock
 	chmod 444 open/lock
 	local before
 	before=$(state open/lock)
@@ -381,7 +387,7 @@ need_mounts() {
 @test "on a read-only file system nothing can be locked, and nothing is changed" {
 	need_mounts
 	run -0 --separate-stderr mounted tmpfs size=64k <<-'END'
-		echo 12 >lock
+		printf "12\n\n" >lock
 		mount -o remount,ro .
 		for lock in lock new; do
 			status=0
@@ -391,14 +397,14 @@ need_mounts() {
 		cat lock
 		ls
 	END
-	[[ $output == $'73\n73\n12\nlock' && ! -e ran ]]
+	[[ $output == $'73\n73\n12\n\nlock' && ! -e ran ]]
 	[[ $stderr == $'onlyone: lock: Read-only file system\nonlyone: new: Read-only file system' ]]
 }
 
 @test "a shared lock can be had on a read-only file system" {
 	need_mounts
 	run -7 mounted tmpfs size=64k <<-'END'
-		echo 12 >lock
+		printf "12\n\n" >lock
 		mount -o remount,ro .
 		exec onlyone -s lock sh -c "exit 7"
 	END
@@ -435,19 +441,18 @@ need_mounts() {
 @test "a PID that was written in part is taken back" {
 	need prlimit
 	local content
-	for content in '12\n' '12' '7' ''; do
-		# shellcheck disable=SC2059 # the escapes are the point
-		printf -- "$content" >lock
+	for content in '12\n\n' '7\n\n' ''; do
+		put "$content" lock
+		cp lock before
 		run -74 prlimit --fsize=2 onlyone lock touch ran
 		[[ $output == "onlyone: lock: the PID could not be written: "* && ! -e ran ]]
-		# shellcheck disable=SC2059
-		[[ $(od -c lock) == "$(printf -- "$content" | od -c)" ]]
+		cmp before lock
 	done
 }
 
 @test "a write that the kernel cuts short is none" {
 	need strace
-	echo 12 >lock
+	by_hand 12 lock
 	run -74 strace -qqq -o /dev/null -e trace=pwrite64 -e inject=pwrite64:retval=2:when=1 \
 		onlyone lock touch ran
 	[[ $output == "onlyone: lock: the PID could not be written: No space left on device" ]]
@@ -571,7 +576,7 @@ need_mounts() {
 	echo precious >lock
 	release
 	ended 65 "$WAITER"
-	[[ $(cat said) == "onlyone: lock: holds something that is no lock record, left alone" ]]
+	[[ $(cat said) == "onlyone: lock: $NO_RECORD" ]]
 	[[ $(cat lock) == precious && ! -e ran ]]
 }
 

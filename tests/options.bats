@@ -107,7 +107,6 @@ waits() {
 	usage_error --pid --signal TERM lock
 	usage_error --status lock touch ran
 	usage_error --pid lock touch ran
-	usage_error --signal TERM lock touch ran
 	usage_error --signal FROBNICATE lock
 	usage_error --unlock lock
 }

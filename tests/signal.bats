@@ -66,8 +66,8 @@ got() {
 	done
 	run -64 onlyone --signal TERM
 	run -64 onlyone --signal
-	run -64 onlyone --signal TERM lock true
 	run -64 onlyone --signal TERM --status lock
+	run -64 onlyone --signal TERM --status lock true
 	[[ $(onlyone --pid lock) == "$HOLDER" ]]
 	release
 }
@@ -140,7 +140,7 @@ got() {
 	[[ -z $output && $stderr == "onlyone: lock: free: nothing signalled" ]]
 	run -1 onlyone --signal KILL nothing
 	[[ ! -e nothing ]]
-	echo $$ >lock
+	by_hand $$ lock
 	run -1 onlyone --signal KILL lock # or this shell were dead
 }
 
@@ -166,22 +166,30 @@ got() {
 }
 
 @test "a PID that was written into the file by hand is not signalled" {
-	hold lock
+	need_attributes
 	sleep 60 3>&- &
-	echo "$!" >lock
+	bystander=$!
+	start lock 'echo >ready; exec sleep 60'
+	by_hand "$bystander" lock
+	run -0 onlyone --signal KILL lock # whom the attribute names
+	ended 137 "$COMMAND"
+	run -1 onlyone --signal KILL lock
+	hold lock
+	setfattr -x user.onlyone lock
+	by_hand "$bystander" lock
 	run -75 onlyone --signal KILL lock
-	kill -0 "$!"
+	kill -0 "$bystander"
 	kill -0 "$HOLDER"
 	release
 	run -1 onlyone --signal KILL lock
-	kill -0 "$!"
+	kill -0 "$bystander"
 }
 
 @test "the holder of a file that was removed or replaced is not signalled: 75" {
 	hold lock
 	mv lock moved
 	sleep 60 3>&- &
-	echo "$!" >lock
+	by_hand "$!" lock
 	run -75 --separate-stderr onlyone --signal KILL lock
 	[[ $stderr == "onlyone: lock: held by PID $HOLDER (sh): the file that it locked was removed or replaced: nothing signalled" ]]
 	kill -0 "$!"

@@ -74,9 +74,9 @@ is_held_by() {
 	run -0 unshare --fork --time --boottime 1000000 bash -ec '
 		onlyone lock sleep 60 3>&- >/dev/null 2>&1 &
 		until [[ /proc/$!/exe -ef $(command -v sleep) ]]; do sleep 0.01; done
-		read -r pid locked rest <<<"$(getfattr --only-values -n user.onlyone lock)"
+		read -r pid start locked rest <<<"$(getfattr --only-values -n user.onlyone lock)"
 		for ago in 150 11520 180000 -1000; do
-			setfattr -n user.onlyone -v "$pid $((locked - ago * 1000000000)) $rest" lock
+			setfattr -n user.onlyone -v "$pid $start $(printf %x $((0x$locked - ago * 1000))) $rest" lock
 			onlyone --status lock
 		done
 		kill "$!"'
@@ -106,8 +106,9 @@ is_held_by() {
 	need_attributes
 	need flock
 	onlyone lock true
-	read -r recorded _ rest <<<"$(getfattr --only-values -n user.onlyone lock)"
-	setfattr -n user.onlyone -v "$recorded 1 $rest" lock # right after the boot
+	read -r recorded start _ rest <<<"$(getfattr --only-values -n user.onlyone lock)"
+	setfattr -n user.onlyone -v "$recorded $start 1 $rest" lock # right after the boot
+	recorded=$((16#$recorded))
 	flock --no-fork lock sleep 60 3>&- &
 	eventually "flock holds it" held lock
 	eventually "it runs" runs "$!" sleep
@@ -141,14 +142,14 @@ is_single() {
 }
 
 # bats test_tags=native
-@test "who has the lock both by itself and by a keeper is named once" {
+@test "who has the lock both by itself and by a keeper is named once, and the keeper where no record tells whose it is" {
 	rm -f ready release
 	mkfifo ready release
 	"$ONLYONE" -o -s lock "$ONLYONE" -s lock sh -c 'echo >ready; read -r _ <release' 3>&- &
 	command=$!
 	read -t 20 -r _ <>ready
 	run -0 onlyone --pid lock
-	[[ $output == "$command" ]]
+	[[ $output == "$(printf '%s\n' "$command" "$(keepers)" | sort -n)" ]]
 	echo >release
 	wait "$command"
 }
@@ -162,10 +163,11 @@ is_single() {
 	[[ $output == "$HOLDER" ]]
 	release
 	hold -o -s lock # of which there is no record
+	keeper=$(keepers)
 	run -0 onlyone --status lock
-	[[ $output == "held by PID $HOLDER (sh -c "* ]]
+	[[ $output =~ ^"held by PID $keeper ("[^,]*")" ]]
 	run -0 onlyone --pid lock
-	[[ $output == "$HOLDER" ]]
+	[[ $output == "$keeper" ]]
 	release
 }
 
@@ -222,11 +224,15 @@ held() {
 
 @test "a PID that was written into the file by hand is not believed" {
 	hold lock
-	echo $$ >lock
+	by_hand $$ lock
 	run -0 onlyone --pid lock
 	[[ $output == "$HOLDER" ]]
 	release
-	echo $$ >lock
+	by_hand $$ lock
+	run -1 onlyone --pid lock
+	[[ -z $output ]]
+	rm lock
+	by_hand $$ lock
 	run -1 onlyone --pid lock
 	[[ -z $output ]]
 }
@@ -242,7 +248,7 @@ held() {
 		sleep 70 3>&- &
 		[[ $! == 100 ]]
 		[[ $(onlyone --pid lock) == $(cat child) ]]
-		[[ $(onlyone --status lock) != *100* ]]
+		[[ $(onlyone --status lock) == "held by PID $(cat child) (sleep 60) for "*": the recorded process 100 has ended" ]]
 		kill "$(cat child)"
 		while onlyone --pid lock >pid; do [[ $(cat pid) != *100* ]]; done
 		[[ ! -s pid ]]
@@ -301,7 +307,7 @@ held() {
 	run -0 unshare --mount --pid --fork --kill-child bash -ec '
 		mount -t proc -o hidepid=1 proc /proc
 		mkfifo ready
-		echo $$ >lock
+		printf "%s\n\n" $$ >lock
 		chmod 644 lock
 		setpriv --reuid=65534 --regid=65534 --clear-groups \
 			flock -s --no-fork lock sh -c "echo >&8; exec sleep 60 8>&-" 8>ready 3>&- >/dev/null 2>&1 &
@@ -336,7 +342,7 @@ held() {
 @test "nor by one that stands in the file, and is right in there" {
 	need_root
 	hold -s lock
-	echo "$HOLDER" >lock
+	by_hand "$HOLDER" lock
 	run -0 onlyone --pid lock
 	[[ $output == "$HOLDER" ]]
 	run -77 unshare --pid --fork --kill-child "$ONLYONE" --pid lock
@@ -352,7 +358,7 @@ held() {
 		rm lock
 		onlyone --status lock
 		onlyone --pid lock 2>/dev/null || echo "$?"'
-	[[ $output == "held, by a process that cannot be seen from here: the file that it locked was removed or replaced"$'\n77' ]]
+	[[ $output == "held, by a process that cannot be seen from here: the file that it locked was removed or replaced (inode "*$')\n77' ]]
 }
 
 @test "the host names a container's holder by the host's number" {
@@ -496,23 +502,21 @@ asked() {
 # -- planted files --
 
 # For scripts: the record of the lock that the caller holds becomes that of PID $1, and right so.
-forge() {
-	local attribute
-	attribute=$(getfattr --only-values -n user.onlyone "$ONLYONE_LOCK")
-	setfattr -n user.onlyone -v "$1 ${attribute#* }" "$ONLYONE_LOCK"
-	dd of="$ONLYONE_LOCK" conv=nocreat status=none <<<"$1"
+plant() {
+	forge "$ONLYONE_LOCK" "$1"
+	dd of="$ONLYONE_LOCK" conv=nocreat status=none <<<"$1"$'\n'
 }
-export -f forge
+export -f forge plant
 
 # not_named LOCK BYSTANDER: root is neither told that it holds LOCK, nor made to signal it.
 not_named() {
 	local lock=$1 bystander=$2 liar
 	liar=$(strays_of 65534 bash)
 	[[ $(cat "$lock") == "$bystander" ]]
-	[[ $(onlyone --status "$lock") == "held by PID $liar (bash "* ]]
+	[[ $(onlyone --status "$lock") == "held, and open in PID $liar (bash "* ]]
 	[[ $(onlyone --pid "$lock") == "$liar" ]]
 	run -75 onlyone --signal KILL "$lock"
-	[[ $(onlyone "$lock" true 2>&1) == "onlyone: $lock: held by PID $liar (bash)" ]]
+	[[ $(onlyone "$lock" true 2>&1) == "onlyone: $lock: held, and open in PID $liar (bash)" ]]
 	runs "$bystander" sleep
 }
 
@@ -524,14 +528,19 @@ not_named() {
 	bystander=$!
 	eventually "the bystander runs" runs "$bystander" sleep
 	AS=(as_nobody)
-	start shared/lock 'forge "$1"; echo >ready; read -r _ <release' planted "$bystander"
+	start shared/lock 'plant "$1"; echo >ready; read -r _ <release' planted "$bystander"
 	not_named shared/lock "$bystander"
 	# Who trusts that user, which is that user, would have believed it.
 	[[ $(as_nobody "$ONLYONE" --pid shared/lock) == "$bystander" ]]
 	echo >release
 	wait "$COMMAND"
-	run -1 onlyone --status shared/lock
-	run -1 onlyone --signal KILL shared/lock
+	# The owner could hold the lock as well: so root is refused, and still told no name.
+	run -0 onlyone --status shared/lock
+	[[ $output == "held by a process that another user has recorded: it runs on" ]]
+	run -77 onlyone --pid shared/lock
+	run -75 onlyone --signal KILL shared/lock
+	run -75 onlyone shared/lock touch ran
+	[[ ! -e ran && $output != *"$bystander"* ]]
 	runs "$bystander" sleep
 }
 
@@ -543,7 +552,7 @@ not_named() {
 	bystander=$!
 	eventually "the bystander runs" runs "$bystander" sleep
 	AS=(as_nobody)
-	start lock 'forge "$1"; echo >ready; read -r _ <release' planted "$bystander"
+	start lock 'plant "$1"; echo >ready; read -r _ <release' planted "$bystander"
 	[[ $(stat -c '%u %a' lock) == "0 666" ]]
 	not_named lock "$bystander"
 	chmod 644 lock
@@ -585,7 +594,7 @@ not_named() {
 	[[ $(onlyone --pid open/lock) == $(strays_of 65534 onlyone-keeper) ]]
 	run -75 onlyone --signal KILL open/lock
 	kill -0 "$bystander"
-	[[ $(as_nobody "$ONLYONE" --pid open/lock) == "$bystander" ]]
+	[[ $(as_nobody "$ONLYONE" --pid open/lock) == $(strays_of 65534 onlyone-keeper) ]]
 }
 
 # strays_of UID NAME: the processes of this test that bear that name.
