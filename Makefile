@@ -131,8 +131,8 @@ bench: all
 
 # -- lint --
 
-SCRIPTS = $(wildcard .ci/run tests/helper.bash tests/*.bats tests/*/*.bats tests/*/*.bash tests/bench/run \
-	src/*.bash-completion tests/foreign)
+SCRIPTS = $(wildcard .ci/run tests/*.bash tests/*.bats tests/*/*.bats tests/*/*.bash tests/bench/run \
+	src/*.bash tests/foreign)
 
 # Other sizes of words, and another order of bytes.
 MACHINES = i686-linux-gnu arm-linux-gnueabihf s390x-linux-gnu aarch64-linux-gnu
@@ -161,16 +161,21 @@ $(MACHINES:%=lint-%): lint-%:
 
 bindir = $(DESTDIR)$(PREFIX)/bin
 man1dir = $(DESTDIR)$(PREFIX)/share/man/man1
-completiondir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+bashdir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+zshdir = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+fishdir = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
 install: all
-	install -d '$(bindir)' '$(man1dir)' '$(completiondir)'
+	install -d '$(bindir)' '$(man1dir)' '$(bashdir)' '$(zshdir)' '$(fishdir)'
 	install -m 755 $(BUILD)/onlyone '$(bindir)/onlyone'
 	install -m 644 man/onlyone.1 '$(man1dir)/onlyone.1'
-	install -m 644 src/onlyone.bash-completion '$(completiondir)/onlyone'
+	install -m 644 src/onlyone.bash '$(bashdir)/onlyone'
+	install -m 644 src/onlyone.zsh '$(zshdir)/_onlyone'
+	install -m 644 src/onlyone.fish '$(fishdir)/onlyone.fish'
 
 uninstall:
-	rm -f '$(bindir)/onlyone' '$(man1dir)/onlyone.1' '$(completiondir)/onlyone'
+	rm -f '$(bindir)/onlyone' '$(man1dir)/onlyone.1' \
+		'$(bashdir)/onlyone' '$(zshdir)/_onlyone' '$(fishdir)/onlyone.fish'
 
 # The same bytes from the same files, whoever packs them and when.
 dist:

@@ -52,7 +52,8 @@ int ask_pid(const struct options *o)
 {
 	struct holder h = find(o);
 
-	if (h.kind != HOLDER_NONE && h.count == 0)
+	bool is_named = h.count > 0 && (h.is_trusted || h.kind != HOLDER_OTHERS);
+	if (h.kind != HOLDER_NONE && !is_named)
 		errx(EX_NOPERM, "%s: %s", o->name, holder_describe(&h, true));
 	for (size_t i = 0; i < h.count; i++)
 		printf("%d\n", (int) h.pids[i]);

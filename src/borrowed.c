@@ -97,11 +97,10 @@ static void look_at_file(struct lock *l)
 	if (path_of(l->fd, path) == -1)
 		err(EX_OSERR, "%s: no /proc", l->name);
 	l->found_as = strdup(path);
-	int parent = open_parent(path, &file);
-	if (parent == -1 || l->found_as == NULL)
-		cannot_open(path);
-	look_at_place(l, parent, file);
-	close(parent);
+	l->parent_fd = open_parent(path, &file);
+	if (l->parent_fd == -1 || l->found_as == NULL)
+		cannot_open(l->name);
+	look_at_place(l, l->parent_fd, file);
 }
 
 bool borrowed_is_current(const struct lock *l)

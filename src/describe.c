@@ -104,6 +104,9 @@ static void print_holder(FILE *out, const struct holder *h, bool in_full)
 	case HOLDER_OTHERS:
 		print_others(out, h, in_full);
 		break;
+	case HOLDER_OURSELVES:
+		fputs("held by this very process, which has inherited the lock", out);
+		break;
 	case HOLDER_UNSEEN:
 		fputs(in_full ? "held, by a process that cannot be seen from here"
 			      : "held by an unknown process",

@@ -192,36 +192,28 @@ static bool is_new(const struct stat *s, int64_t since)
 		       since;
 }
 
-/* The root is its own parent, and so seems a directory that is mounted inside itself. */
-static bool is_root(const struct stat *s)
-{
-	struct stat root;
-
-	return stat("/", &root) == 0 && is_same_file(&root, s);
-}
-
-static bool way_is_unchanged(int parent, int64_t since)
+/* Up to the root of the file system, which cannot be moved. */
+static bool way_is_unchanged(int parent, int depth, int64_t since)
 {
 	char up[PATH_MAX] = ".";
-	struct stat s, below = { 0 };
+	struct stat s;
 	bool was_new = false;
+	size_t end = 1;
 
-	for (size_t end = 1; end + sizeof "/.." <= sizeof up; end += 3) {
+	for (; depth >= 0 && end + sizeof "/.." <= sizeof up; depth--, end += strlen("/..")) {
 		if (fstatat(parent, up, &s, 0) == -1)
 			return false;
-		if (is_same_file(&s, &below))
-			return is_root(&s);
 		if (is_new(&s, since) && was_new)
 			return false;
 		was_new = is_new(&s, since);
-		below = s;
 		strcpy(up + end, "/..");
 	}
-	return false;
+	return depth == -1 && end > 1;
 }
 
 bool displaced_is_ruled_out(const struct lock *l, const struct record *r)
 {
 	return r->untouched_since != 0 && !l->borrowed && !l->fs.remote && !l->is_mounted_over &&
-	       l->mount != UINT64_MAX && way_is_unchanged(l->parent_fd, r->untouched_since);
+	       l->mount != UINT64_MAX &&
+	       way_is_unchanged(l->parent_fd, l->depth, r->untouched_since);
 }

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static int add(struct holder *h, pid_t pid)
@@ -30,6 +29,9 @@ static int add_lockers(struct holder *h, const struct lockers *found)
 	for (size_t i = 0; i < found->count; i++) {
 		if (i > 0 && found->all[i].pid == found->all[i - 1].pid)
 			continue; /* it has the file and its directory */
+		/* Of a displaced lock the file is another one, which may be a trap. */
+		if (h->is_displaced && !found->all[i].may_be_named)
+			continue;
 		h->is_shared = !found->all[i].exclusive;
 		if (add(h, found->all[i].pid) == -1)
 			return -1;
@@ -48,7 +50,8 @@ static int set_recorded(struct holder *h, enum holder_kind kind)
 /* -- locked? -- */
 
 /* Where a lock can be: on the lock file and, if LOCK is a directory, on that. */
-static int set_targets(struct locker_target *targets, const struct lock *l, size_t *count)
+static int set_targets(
+	struct locker_target *targets, bool *unique, size_t *count, const struct lock *l)
 {
 	const int fds[] = { l->fd, l->directory };
 
@@ -58,22 +61,18 @@ static int set_targets(struct locker_target *targets, const struct lock *l, size
 		if (fds[i] == -1)
 			continue;
 		*t = (struct locker_target){ .is_known = true };
-		if (fstat(fds[i], &t->file) == -1 || fdinfo_numbers(fds[i], &t->lock) == -1)
+		int told = fdinfo_numbers(fds[i], &t->lock);
+		if (told == -1 || fstat(fds[i], &t->file) == -1)
 			return -1;
-		++*count;
+		unique[(*count)++] = told == 1;
 	}
 	return 0;
 }
 
-/*
- * Whether somebody has a flock(2) lock on the target: 1, 0, or -1 with errno. Where other files may
- * bear the same numbers, a process that has this one open proves it, and what cannot be seen counts.
- */
-static int is_flocked(const struct locker_target *t, bool can_name)
+/* Whether /proc/locks lists a flock(2) lock on the target: 1, 0, or -1 with errno. */
+static int is_listed(const struct locker_target *t)
 {
-	struct stat by_numbers = t->file;
 	struct procfs_lock lock;
-	struct lockers found;
 	size_t pieces;
 	bool listed = false;
 
@@ -83,13 +82,26 @@ static int is_flocked(const struct locker_target *t, bool can_name)
 	for (const char *at = list; !listed && procfs_next_lock(&at, &lock);)
 		listed = lock.family == PROCFS_FLOCK && procfs_same_numbers(&lock, &t->lock);
 	free(list);
-	by_numbers.st_dev = makedev(t->lock.major, t->lock.minor);
-	by_numbers.st_ino = t->lock.inode;
-	if (!listed || is_same_file(&by_numbers, &t->file) || !can_name)
+	return listed;
+}
+
+/*
+ * Whether somebody has a flock(2) lock on the target: 1, 0, or -1 with errno. Where other files may
+ * bear the same numbers, a process that has this one open proves it, and what cannot be seen counts.
+ * In a PID namespace the list leaves locks out whose taker has ended: where there is no other lock
+ * (as_is), the processes are asked in any case.
+ */
+static int is_flocked(const struct locker_target *t, bool is_unique, bool as_is, bool can_name)
+{
+	struct lockers found;
+	int listed = is_listed(t);
+
+	if (listed == -1 || !can_name || (listed == 1 ? is_unique : !as_is))
 		return listed;
 	if (lockers_find(&found, t, 1) == -1)
 		return -1;
-	int held = found.count > 0 || !found.complete || geteuid() != 0;
+	bool hidden = !found.complete || geteuid() != 0;
+	int held = found.count > 0 || (listed == 1 && hidden);
 	lockers_free(&found);
 	return held;
 }
@@ -98,16 +110,17 @@ static int is_flocked(const struct locker_target *t, bool can_name)
 static int look_at_lock(const struct lock *l, bool can_name)
 {
 	struct locker_target targets[2];
+	bool unique[2];
 	size_t count;
 	int state = lock_state(l), flocked = 0;
 
 	if (state != LOCK_FREE)
 		return state;
-	if (set_targets(targets, l, &count) == -1)
+	if (set_targets(targets, unique, &count, l) == -1)
 		return -1;
 	size_t first = l->fd != -1 && l->fs.fcntl_only ? 1 : 0; /* the file comes first */
 	for (size_t i = first; flocked == 0 && i < count; i++)
-		flocked = is_flocked(&targets[i], can_name);
+		flocked = is_flocked(&targets[i], unique[i], l->as_is, can_name);
 	if (flocked != 1)
 		return flocked == -1 ? -1 : LOCK_FREE;
 	return l->as_is ? LOCK_HELD_BY_ONE : LOCK_HELD_BY_ANY;
@@ -116,18 +129,20 @@ static int look_at_lock(const struct lock *l, bool can_name)
 /*
  * Whether the recorded process has the lock open, or a locker is its keeper. Then that is the very
  * process, also where the record does not tell its start: what its number means now it means until
- * we look again.
+ * we look again. But only where the lock is an exclusive one of ours: any reader may share a lock,
+ * or hand a descriptor on, and have a pidfd.
  */
-static bool is_among(struct record *r, const struct lockers *found)
+static bool is_among(struct record *r, const struct lockers *found, bool by_onlyone)
 {
 	struct procfs_stat s;
 	bool is = false;
 
 	if (r->kind != RECORD_PID || process_stat(r->pid, &s) == -1 || s.ended ||
-		(r->is_known && r->start != s.start))
+		(r->is_known ? r->start != s.start : !by_onlyone))
 		return false;
 	for (size_t i = 0; !is && i < found->count; i++)
-		is = found->all[i].pid == r->pid || keeper_keeps(found->all[i].pid) == r->pid;
+		is = found->all[i].pid == r->pid ||
+		     (by_onlyone && keeper_keeps(found->all[i].pid) == r->pid);
 	if (is)
 		r->start = s.start;
 	r->is_known = r->is_known || is;
@@ -139,21 +154,28 @@ static int identify(struct holder *h, const struct lock *l, int state, bool can_
 {
 	struct locker_target targets[2];
 	struct lockers found;
+	bool unique[2];
 	size_t count;
 
 	h->kind = HOLDER_UNSEEN;
+	h->is_locked = true;
 	h->is_by_onlyone = state == LOCK_HELD_BY_ONE;
+	if (h->is_by_onlyone && h->record.is_known && h->record.pid == getpid()) {
+		h->kind = HOLDER_OURSELVES;
+		return 0;
+	}
 	/* An exclusive lock of ours is the recorded process's, be it by its keeper. */
 	enum process_life life = record_life(&h->record);
 	if (h->is_trusted && h->is_by_onlyone && life != PROCESS_ENDED)
 		return set_recorded(h, life == PROCESS_LIVES ? HOLDER_RECORDED : HOLDER_HIDDEN);
 	if (!can_name)
 		return 0;
-	if (set_targets(targets, l, &count) == -1)
+	if (set_targets(targets, unique, &count, l) == -1)
 		return -1;
 	int failed = lockers_find(&found, targets, count);
 	if (!failed)
-		failed = h->is_trusted && is_among(&h->record, &found)
+		failed = h->is_trusted &&
+					 is_among(&h->record, &found, h->is_by_onlyone && !l->as_is)
 				 ? set_recorded(h, HOLDER_RECORDED)
 				 : add_lockers(h, &found);
 	lockers_free(&found);
@@ -175,7 +197,7 @@ static int find_displaced(struct holder *h, const struct lock *l, bool ours, boo
 	h->vouches = !d.went && !d.list_is_missing;
 	h->took_long = true;
 	if (!failed && d.is_held) {
-		h->is_displaced = true;
+		h->is_displaced = h->is_trusted = true;
 		h->lock = d.lock;
 		failed = add_lockers(h, &d.lockers);
 	}
@@ -188,9 +210,10 @@ static int find_displaced(struct holder *h, const struct lock *l, bool ours, boo
 bool holder_is_beside_us(const struct lock *l, pid_t pid)
 {
 	struct locker_target targets[2];
+	bool unique[2];
 	size_t count;
 
-	if (set_targets(targets, l, &count) == -1)
+	if (set_targets(targets, unique, &count, l) == -1)
 		return false;
 	for (size_t i = 0; i < count; i++)
 		targets[i].marked = lock_has_mark(l); /* another program's lock excuses nobody */
@@ -208,19 +231,6 @@ static int find_recorded(struct holder *h, const struct lock *l, bool ours)
 
 /* -- the chain -- */
 
-/*
- * A process is named from a file that root or the caller owns and nobody else may write, or where it
- * is the file's owner's itself.
- */
-static bool may_name(const struct lock *l, const struct record *r)
-{
-	struct stat s;
-
-	if (fstat(l->record_fd, &s) == -1 || (s.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		return false;
-	return record_is_trusted(&s) || (r->is_known && process_is_of(r->pid, s.st_uid));
-}
-
 static int find_once(
 	struct holder *h, const struct lock *l, enum holder_view view, const struct identity *self)
 {
@@ -233,7 +243,7 @@ static int find_once(
 	h->count = 0;
 	if (l->record_fd != -1 && record_read(l, self->scope, &h->record) == -1)
 		return -1;
-	h->is_trusted = l->record_fd == -1 || may_name(l, &h->record);
+	h->is_trusted = l->record_fd == -1 || locker_may_be_named(h->record.pid, &h->record.file);
 	if (!ours)
 		state = look_at_lock(l, can_name);
 	if (state == -1)

@@ -25,6 +25,7 @@ enum holder_kind {
 	HOLDER_OTHERS,       /* processes that have the lock open; the recorded one is none */
 	HOLDER_UNSEEN,       /* somebody whom /proc does not show to us */
 	HOLDER_WITHOUT_LOCK, /* the recorded process closed the lock, but lives */
+	HOLDER_OURSELVES,    /* this very process has inherited the lock */
 	HOLDER_HIDDEN, /* the recorded process, or another that bears its PID: hidden from us */
 };
 
@@ -35,6 +36,7 @@ struct holder {
 	 * that signalled by whoever asks.
 	 */
 	bool is_trusted;
+	bool is_locked;          /* what LOCK names, by those who are told here */
 	bool is_displaced;       /* on a file that LOCK does not name any more */
 	struct procfs_lock lock; /* then: its device and inode */
 	struct record record;

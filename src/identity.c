@@ -67,7 +67,7 @@ static const char *below(const char *path, const char *point)
 }
 
 static bool hash_below(
-	const struct procfs_mount *m, const char *path, const char *name, uint64_t *h)
+	const struct procfs_mount *m, const char *path, const char *name, uint64_t *h, int *depth)
 {
 	const char *rest = below(path, m->point);
 
@@ -78,6 +78,9 @@ static bool hash_below(
 	*h = hash_text(*h, strcmp(m->root, "/") == 0 ? "" : m->root);
 	*h = hash_text(*h, rest);
 	*h = hash_text(hash_text(*h, "/"), name);
+	*depth = strcmp(m->root, "/") == 0 ? 0 : -1;
+	for (; *depth != -1 && *rest != '\0'; rest++)
+		*depth += *rest == '/';
 	return true;
 }
 
@@ -85,7 +88,8 @@ static bool hash_below(
  * Of the file system and the path inside it: 1, 0 where that cannot be told, -1 with errno. What
  * the kernel calls the directory is seen from our root, and so is the mount point in mountinfo.
  */
-static int hash_path(int parent, const char *name, const struct procfs_mount *m, uint64_t *h)
+static int hash_path(
+	int parent, const char *name, const struct procfs_mount *m, uint64_t *h, int *depth)
 {
 	char link[FDINFO_PATH], path[PATH_MAX];
 
@@ -96,16 +100,17 @@ static int hash_path(int parent, const char *name, const struct procfs_mount *m,
 	if (length == -1)
 		return errno == ENOENT || errno == ENAMETOOLONG ? 0 : -1;
 	path[length] = '\0';
-	return hash_below(m, path, name, h);
+	return hash_below(m, path, name, h, depth);
 }
 
-uint64_t mark_of(int parent, const char *name, const struct procfs_mount *m)
+uint64_t mark_of(int parent, const char *name, const struct procfs_mount *m, int *depth)
 {
 	uint64_t directory, path;
 
+	*depth = -1;
 	if (hash_directory(parent, name, &directory) == -1)
 		return 0;
-	switch (hash_path(parent, name, m, &path)) {
+	switch (hash_path(parent, name, m, &path, depth)) {
 	case -1:
 		return 0;
 	case 0:

@@ -28,8 +28,11 @@
  * The mark of name in the directory open as parent, which is on the mount m; 0 with errno. Where the
  * path inside the file system cannot be told (m is NULL, or the path is too long) the directory
  * stands for both halves.
+ *
+ * *depth is how many directories there are from the root of the file system down to parent; -1 where
+ * that cannot be told, or where only a part of the file system is mounted.
  */
-uint64_t mark_of(int parent, const char *name, const struct procfs_mount *m);
+uint64_t mark_of(int parent, const char *name, const struct procfs_mount *m, int *depth);
 
 /* Whether end, of any lock, is a mark. */
 bool mark_is(uint64_t end);

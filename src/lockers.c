@@ -4,6 +4,7 @@
 #include "identity.h"
 #include "number.h"
 #include "process.h"
+#include "record.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -45,18 +46,26 @@ static void read_path(const char *link, char *path, size_t size)
 	strcpy(path, whole + cut);
 }
 
+bool locker_may_be_named(pid_t pid, const struct stat *s)
+{
+	if ((s->st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return false;
+	return record_is_trusted(s) || process_is_of(pid, s->st_uid);
+}
+
 /* The descriptor's file is the target's, as far as that can be told. */
-static bool is_proven(struct lockers *found, const char *link, const struct locker_target *t)
+static bool is_proven(
+	struct lockers *found, const char *link, const struct locker_target *t, struct locker *l)
 {
 	struct stat s;
 
-	if (!t->is_known)
-		return true;
-	if (stat(link, &s) == 0)
-		return is_same_file(&s, &t->file);
-	if (errno == EACCES)
-		found->complete = false;
-	return false; /* else it was closed in between */
+	if (stat(link, &s) == -1) {
+		if (errno == EACCES)
+			found->complete = false;
+		return !t->is_known; /* else it was closed in between */
+	}
+	l->may_be_named = locker_may_be_named(l->pid, &s);
+	return !t->is_known || is_same_file(&s, &t->file);
 }
 
 static int look_at_descriptor(struct lockers *found, pid_t pid, const char *fd,
@@ -73,7 +82,7 @@ static int look_at_descriptor(struct lockers *found, pid_t pid, const char *fd,
 		at != NULL && procfs_next_lock(&at, &lock);)
 		for (size_t i = 0; i < count; i++) {
 			struct locker l = { .pid = pid, .target = i, .exclusive = lock.exclusive };
-			if (!fits(&lock, &targets[i]) || !is_proven(found, path, &targets[i]))
+			if (!fits(&lock, &targets[i]) || !is_proven(found, path, &targets[i], &l))
 				continue;
 			read_path(path, l.path, sizeof l.path);
 			if (add(found, &l) == -1)

@@ -25,6 +25,7 @@ struct locker {
 	pid_t pid;
 	size_t target; /* which of the targets */
 	bool exclusive;
+	bool may_be_named; /* by the file that it has open, see locker_may_be_named() */
 	/* As /proc/PID/fd shows its name: "/path", "/path (deleted)", or "" where that is hidden. */
 	char path[256]; /* the end of it */
 };
@@ -42,6 +43,13 @@ struct lockers {
 int lockers_find(struct lockers *found, const struct locker_target *targets, size_t count);
 
 void lockers_free(struct lockers *found);
+
+/*
+ * Whether pid is to be named as who holds a lock on the file that s tells of: root or the caller owns
+ * it and nobody else may write it, or it is the process's user's own. Else its owner could have a
+ * bystander named, and signalled, by whoever asks.
+ */
+bool locker_may_be_named(pid_t pid, const struct stat *s);
 
 /* Whether pid is one of them; false also where that cannot be seen. */
 bool locker_is(pid_t pid, const struct locker_target *targets, size_t count);

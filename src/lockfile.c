@@ -82,7 +82,10 @@ void lock_set_parts(struct lock *l, const struct lock_request *r)
 {
 	int flags = fcntl(l->fd, F_GETFL);
 	/* A write lock of fcntl(2) needs a writable descriptor. */
-	bool can_fcntl = r->shared || (flags != -1 && (flags & O_ACCMODE) != O_RDONLY);
+	bool can_fcntl = r->shared || (flags & O_ACCMODE) != O_RDONLY;
+
+	if (flags == -1)
+		err(EX_OSERR, "%s", l->name);
 
 	look_at_file_system(l);
 	see_how_far_it_reaches(l, r);
@@ -178,12 +181,18 @@ static bool is_current(const struct lock *l, struct stat *s)
 	       leads_to(l->directory, LOCK_IN_DIRECTORY, l->fd, s, l->inside);
 }
 
+static bool is_equal(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
 bool lock_has_stayed(const struct lock *l)
 {
-	struct stat s;
+	struct stat file, directory;
 
-	return is_current(l, &s) && s.st_ctim.tv_sec == l->changed.tv_sec &&
-	       s.st_ctim.tv_nsec == l->changed.tv_nsec;
+	return is_current(l, &file) && fstat(l->parent_fd, &directory) == 0 &&
+	       (is_equal(&file.st_ctim, &l->changed) ||
+		       is_equal(&directory.st_ctim, &l->directory_changed));
 }
 
 bool lock_has_mark(const struct lock *l)
@@ -213,7 +222,7 @@ enum lock_outcome lock_take(struct lock *l, const struct lock_request *r, int64_
 	enum {
 		ROUNDS = 1000
 	}; /* for 9p, where a file that the other side removed is never current */
-	struct stat s;
+	struct stat s, directory;
 
 	for (int round = 0; round < ROUNDS; round++) {
 		enum lock_outcome outcome = open_and_take(l, r, deadline);
@@ -223,8 +232,11 @@ enum lock_outcome lock_take(struct lock *l, const struct lock_request *r, int64_
 			lock_release(l);
 			err(EX_OSERR, "%s: cannot be locked", l->name);
 		}
-		if (outcome == LOCK_TAKEN && is_current(l, &s)) {
+		/* The directory first: what is changed between the two is seen in the file's later. */
+		if (outcome == LOCK_TAKEN && fstat(l->parent_fd, &directory) == 0 &&
+			is_current(l, &s)) {
 			l->changed = s.st_ctim;
+			l->directory_changed = directory.st_ctim;
 			see_it_kept(l);
 			return outcome;
 		}

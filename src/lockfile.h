@@ -37,8 +37,10 @@ struct lock {
 	bool as_is;       /* the file has content of its own, and the record is in an attribute */
 	uint64_t mark;    /* its name (identity.h); 0 where there is no such directory */
 	uint64_t mount;   /* the mnt_id of the directory; UINT64_MAX if not known */
+	int depth;        /* of the directory in its file system, as identity.h tells it */
 	bool is_mounted_over; /* the file is on another mount, which may come and go without a trace */
-	struct timespec changed; /* the ctime of fd's file when it was seen to be what LOCK names */
+	/* The ctimes of the file and of its directory when it was seen to be what LOCK names. */
+	struct timespec changed, directory_changed;
 	struct filesystem fs;
 	struct locking locking;
 };
@@ -64,7 +66,8 @@ enum lock_outcome lock_take(struct lock *l, const struct lock_request *r, int64_
 
 /*
  * Whether a lock that was taken still is on what LOCK names, and was so all the time since: to move
- * the file away and back leaves a ctime.
+ * the file away and back changes both its ctime and its directory's, where to write into it or to
+ * make another file beside it changes but one.
  */
 bool lock_has_stayed(const struct lock *l);
 

@@ -124,7 +124,7 @@ static void look(struct start *s, const struct lock *l, enum holder_view view)
 		lock_release(l);
 		err(EX_OSERR, "%s: it cannot be seen whether another copy runs", l->name);
 	}
-	s->found.kind = HOLDER_UNSEEN;
+	s->found = (struct holder){ .kind = HOLDER_UNSEEN, .is_locked = true };
 }
 
 /* The lock was refused: who has it? */
@@ -145,7 +145,7 @@ static void look_at_refusal(struct start *s)
 /* The caller of --fd takes again what it has closed. */
 static bool is_the_caller(const struct start *s)
 {
-	return s->o->command == NULL && s->found.kind == HOLDER_WITHOUT_LOCK &&
+	return s->is_ours && s->o->command == NULL && s->found.kind == HOLDER_WITHOUT_LOCK &&
 	       s->found.record.pid == getppid();
 }
 
@@ -171,9 +171,9 @@ static bool take(struct start *s)
 	for (int tries = 10; lock_take(&s->lock, &s->o->request, DEADLINE_NOW) == LOCK_HELD;
 		tries--) {
 		look_at_refusal(s);
-		if (s->found.kind == HOLDER_NONE && tries == 0)
-			s->found.kind = HOLDER_UNSEEN;
-		if (s->found.kind != HOLDER_NONE)
+		if (!s->found.is_locked && tries == 0)
+			s->found = (struct holder){ .kind = HOLDER_UNSEEN };
+		if (s->found.is_locked || tries == 0)
 			return false;
 	}
 	return true;

@@ -17,8 +17,12 @@ static inline int number_read(const char **at, unsigned base, uint64_t max, uint
 	uint64_t value = 0;
 
 	for (;; s++) {
-		unsigned digit = *s >= 'a' ? (unsigned) (*s - 'a') + 10 : (unsigned) (*s - '0');
-		if (*s < '0' || digit >= base)
+		unsigned digit = base;
+		if (*s >= '0' && *s <= '9')
+			digit = (unsigned) (*s - '0');
+		else if (*s >= 'a' && *s <= 'f')
+			digit = (unsigned) (*s - 'a') + 10;
+		if (digit >= base)
 			break;
 		if (digit > max || value > (max - digit) / base)
 			return -1;

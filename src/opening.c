@@ -56,6 +56,8 @@ void refuse_what_is_no_file(const struct stat *s, const char *name)
 
 void is_no_lock_file(const struct lock *l)
 {
+	if (l->as_is)
+		errx(EX_DATAERR, "%s: is a lock file, not one to be locked --as-is", l->name);
 	errx(EX_DATAERR,
 		"%s: holds something that is no lock record, left alone; empty it if it is an old "
 		"PID "
@@ -196,7 +198,7 @@ static int look_at_mount(struct lock *l, int parent, const char *file)
 		m.id = UINT64_MAX;
 	}
 	l->mount = m.id;
-	l->mark = mark_of(parent, file, found);
+	l->mark = mark_of(parent, file, found, &l->depth);
 	int failed = l->mark == 0 ? -1 : filesystem_look(&l->fs, found, parent);
 	free(text);
 	return failed;

@@ -20,13 +20,10 @@ enum { PID_HIGHEST = 1 << 22 }; /* PID_MAX_LIMIT of the kernel's linux/threads.h
 static const char *const lock_files[] = { "user.onlyone", "trusted.onlyone" },
 			 *const as_is_files[] = { "user.onlyone.as-is", "trusted.onlyone.as-is" };
 
-/*
- * By errno: EPERM and ENOSYS where a sandbox forbids the calls, or a file system their use; EACCES
- * where we may lock the file but not write it (--mode 444).
- */
+/* By errno: EPERM and ENOSYS where a sandbox forbids the calls, or a file system their use. */
 static bool is_unsupported(void)
 {
-	return errno == EOPNOTSUPP || errno == ENOSYS || errno == EPERM || errno == EACCES;
+	return errno == EOPNOTSUPP || errno == ENOSYS || errno == EPERM;
 }
 
 static ssize_t get_attribute(int fd, const char *const names[], char *text)
@@ -51,7 +48,7 @@ static int set_attribute(const struct lock *l, const char *text, size_t length)
 		failed = fsetxattr(l->record_fd, names[1], text, length, 0);
 	if (!failed)
 		return 1;
-	return is_unsupported() ? 0 : -1;
+	return is_unsupported() || errno == EACCES ? 0 : -1; /* we may not write the file: -m 444 */
 }
 
 /* 0, also where there is none; -1 with errno. */
@@ -62,7 +59,7 @@ static int remove_attribute(const struct lock *l)
 
 	if (failed && is_unsupported())
 		failed = fremovexattr(l->record_fd, names[1]);
-	return !failed || errno == ENODATA || is_unsupported() ? 0 : -1;
+	return !failed || errno == ENODATA || errno == EACCES || is_unsupported() ? 0 : -1;
 }
 
 /* -- reading -- */
@@ -97,17 +94,25 @@ static bool is_a_record(const char *text)
  * Whose the file is, by its content. The attribute makes it ours also where a script has written
  * PIDs of its own into it, and so does the place, in a directory.
  */
+static bool is_ours(const struct lock *l, const struct record *r)
+{
+	/* What has content but no size is the kernel's: a setting in /proc/sys, say. */
+	if (r->file.st_size > RECORD_SIZE || r->file.st_size == 0 || r->length > strlen(r->text))
+		return false;
+	if (r->attribute_length > 0)
+		return r->text[strspn(r->text, "0123456789\n")] == '\0';
+	return is_a_record(r->text) || (l->directory != -1 && is_pids(r->text));
+}
+
 static void judge_content(const struct lock *l, struct record *r)
 {
 	const char *at = r->text;
 	uint64_t pid;
 
-	bool ours = is_a_record(r->text) ||
-		    ((r->attribute_length > 0 || l->directory != -1) && is_pids(r->text));
-	r->kind = ours ? RECORD_PID : RECORD_FOREIGN;
 	if (r->length == 0)
-		r->kind = RECORD_EMPTY;
-	if (ours && number_read(&at, 10, PID_HIGHEST, &pid) == 0)
+		return;
+	r->kind = is_ours(l, r) ? RECORD_PID : RECORD_FOREIGN;
+	if (r->kind == RECORD_PID && number_read(&at, 10, PID_HIGHEST, &pid) == 0)
 		r->pid = (pid_t) pid;
 }
 
@@ -184,8 +189,7 @@ static bool is_untouched(const struct stat *s, int64_t written, int64_t locked)
 }
 
 /* The attribute counts only if it speaks of this boot, PID namespace and place. */
-static void judge_attribute(
-	const struct lock *l, uint32_t scope, const struct stat *s, struct record *r)
+static void judge_attribute(const struct lock *l, uint32_t scope, struct record *r)
 {
 	struct attribute a = { 0 };
 	uint64_t *const numbers[] = { &a.pid, &a.start, &a.locked, &a.written, &a.scope, &a.mark };
@@ -204,37 +208,56 @@ static void judge_attribute(
 	r->start = a.start;
 	r->locked_at = (int64_t) a.locked * MILLISECOND;
 	int64_t written = (int64_t) a.written * MILLISECOND;
-	if (a.mark == l->mark && record_is_trusted(s) && is_untouched(s, written, r->locked_at))
+	if (a.mark == l->mark && record_is_trusted(&r->file) &&
+		is_untouched(&r->file, written, r->locked_at))
 		r->untouched_since = written;
+}
+
+static int read_content(const struct lock *l, struct record *r)
+{
+	ssize_t length = l->as_is ? 0 : pread(l->record_fd, r->text, RECORD_SIZE, 0);
+
+	if (length == -1 && errno == EACCES && l->fs.eacces_is_held)
+		length = 0; /* another host's lock is mandatory there: nobody knows what it says */
+	if (length == -1 || fstat(l->record_fd, &r->file) == -1)
+		return -1;
+	r->length = (size_t) length;
+	for (size_t i = 0; i < r->length; i++)
+		if (r->text[i] != '\0')
+			return 0;
+	r->length = 0; /* NULs alone are what a power failure leaves on XFS and vfat */
+	return 0;
+}
+
+/* A lock file that is to be locked as it is, or the other way round: 1, 0, or -1 with errno. */
+static int is_of_the_other_kind(const struct lock *l, const struct record *r)
+{
+	char other[RECORD_ATTRIBUTE_SIZE + 1];
+
+	if (r->attribute_length > 0)
+		return 0;
+	ssize_t length = get_attribute(l->record_fd, l->as_is ? lock_files : as_is_files, other);
+	return length == -1 ? -1 : length > 0;
 }
 
 int record_read(const struct lock *l, uint32_t scope, struct record *r)
 {
-	char other[RECORD_ATTRIBUTE_SIZE + 1];
-	struct stat s;
-
 	*r = (struct record){ .kind = RECORD_EMPTY };
-	ssize_t length = l->as_is ? 0 : pread(l->record_fd, r->text, RECORD_SIZE, 0);
-	if (length == -1 && errno == EACCES && l->fs.eacces_is_held)
-		length = 0; /* another host's lock is mandatory there: nobody knows what it says */
-	if (length == -1 || fstat(l->record_fd, &s) == -1)
+	if (read_content(l, r) == -1)
 		return -1;
-	ssize_t attribute_length = get_attribute(
+	ssize_t length = get_attribute(
 		l->record_fd, l->as_is ? as_is_files : lock_files, r->attribute);
-	if (attribute_length == -1)
+	if (length == -1)
 		return -1;
-	r->length = (size_t) length;
-	r->attribute_length = (size_t) attribute_length;
+	r->attribute_length = (size_t) length;
+	int other = is_of_the_other_kind(l, r);
+	if (other == -1)
+		return -1;
 	judge_content(l, r);
-	/* What has content but no size is the kernel's: a setting in /proc/sys, say. */
-	if (!l->as_is && (s.st_size > RECORD_SIZE || (length > 0 && s.st_size == 0) ||
-				 (r->length > strlen(r->text))))
-		r->kind = RECORD_FOREIGN;
-	if (!l->as_is && r->attribute_length == 0 &&
-		get_attribute(l->record_fd, as_is_files, other) > 0)
+	if (other == 1)
 		r->kind = RECORD_FOREIGN;
 	if (r->kind != RECORD_FOREIGN && r->attribute_length > 0)
-		judge_attribute(l, scope, &s, r);
+		judge_attribute(l, scope, r);
 	if (r->kind == RECORD_EMPTY && r->pid != 0)
 		r->kind = RECORD_PID;
 	return 0;

@@ -25,6 +25,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 enum {
@@ -56,6 +57,7 @@ struct record {
 	 * that cannot be said, as on every file system without attributes.
 	 */
 	int64_t untouched_since;
+	struct stat file;
 	/* As found, so that it can be put back. */
 	char text[RECORD_SIZE + 1], attribute[RECORD_ATTRIBUTE_SIZE + 1];
 	size_t length, attribute_length;

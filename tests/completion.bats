@@ -2,42 +2,21 @@
 # What the Tab key offers, asked of a real interactive bash.
 
 load helper
+load completion
 
-# completed LINE: sets ${lines[@]} to the words of LINE with all that Tab would offer put in.
-# Meta-* puts it in, Control-a goes to the front, where a command that prints the words is typed.
-completed() {
+# Meta-* puts in all that Tab would offer, Control-a goes to the front, where a command that prints
+# the words is typed.
+offered() {
 	{
 		printf '%s\n' 'PS1= PS2= HISTFILE='
 		[[ -z ${BASH_COMPLETION:-} ]] || printf '. %s\n' "$BASH_COMPLETION"
-		printf '. %s\n' "$TREE/src/onlyone.bash-completion"
+		printf '. %s\n' "$TREE/src/onlyone.bash"
 	} >rc
-	run -0 --separate-stderr setsid --wait bash --noprofile --rcfile rc -i \
-		< <(printf '%s\e*\x01printf "%%s\\\\n" \n' "$1")
-}
-
-# offers LINE WORD...: in place of the last word of LINE, Tab offers these and nothing else.
-offers() {
-	local line=$1
-	shift
-	completed "$line"
-	[[ $(offered "$line") == "$(printf '%s\n' "$@" | sort)" ]] || fail "$line: $output"
-}
-
-# What was put in behind the words that LINE had before its last one.
-offered() {
-	local -a before
-	read -ra before <<<"${1% *}"
-	printf '%s\n' "${lines[@]:${#before[@]}}" | sort
-}
-
-# The options of --help but -c, which comes behind LOCK.
-told_options() {
-	onlyone --help | grep -E '^ {2,6}-' | grep -v -e --command | cut -c1-29 |
-		grep -oE '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' | sort
+	setsid --wait bash --noprofile --rcfile rc -i 2>stderr \
+		< <(printf '%s\e*\x01printf "%%s\\\\n" \n' "$1") | behind "$1"
 }
 
 @test "options are offered, all that --help tells of" {
-	completed 'onlyone -'
 	[[ $(offered 'onlyone -') == "$(told_options)" ]]
 }
 
@@ -46,28 +25,31 @@ told_options() {
 	offers 'onlyone -q -w 5 --sta' --status
 	offers 'onlyone -qw 5 --sta' --status
 	offers 'onlyone --wait=5 --sta' --status
+	offers 'onlyone -k 5 --overdue 5 --sta' --status
 }
 
 @test "--signal offers the names of signals, with SIG for who types SIG" {
 	offers 'onlyone --signal TE' TERM
 	offers 'onlyone --signal SIGTE' SIGTERM
 	offers 'onlyone --signal=TE' --signal=TERM
-	completed 'onlyone --signal '
-	[[ " ${lines[*]} " == *' HUP '* && " ${lines[*]} " != *SIG* ]]
+	local all
+	all=" $(offered 'onlyone --signal ' | xargs) "
+	[[ $all == *' HUP '* && $all == *' USR1 '* && $all != *SIG* ]]
 }
 
 @test "onlyone knows every signal that is offered" {
-	completed 'onlyone --signal '
-	((${#lines[@]} > 30))
-	for name in "${lines[@]:2}"; do
+	local names name
+	mapfile -t names < <(offered 'onlyone --signal ')
+	((${#names[@]} >= 30))
+	for name in "${names[@]}"; do
 		run -1 onlyone --signal "$name" lock
 	done
 }
 
 @test "for a number nothing is offered" {
 	touch 5.lock
-	for option in -w --wait --timeout -E --conflict-exit-code -m --mode --fd; do
-		offers "onlyone $option 5" 5
+	for option in -w --wait --timeout -E --conflict-exit-code -m --mode --overdue --fd -k --kill-after; do
+		offers_nothing "onlyone $option 5"
 	done
 }
 
@@ -83,21 +65,14 @@ told_options() {
 	offers 'onlyone -- -l' -lock
 }
 
-# The tests' own commands, beside which there are no others.
-with_commands() {
-	mkdir bin
-	ln -s "$(type -P true)" bin/onlyone-test-server
-	PATH=$PWD/bin:$PATH
-	touch onlyone-test-file
-}
-
 @test "behind LOCK a command is offered, and behind that files" {
-	with_commands
+	with_command
 	offers 'onlyone lock onlyone-test-' onlyone-test-server
 	offers 'onlyone -w 5 lock onlyone-test-' onlyone-test-server
 	offers 'onlyone -- lock onlyone-test-' onlyone-test-server
 	offers 'onlyone a:b onlyone-test-' onlyone-test-server
 	offers 'onlyone --fd 9 onlyone-test-' onlyone-test-server
+	offers 'onlyone --signal TERM lock onlyone-test-' onlyone-test-server
 	offers 'onlyone lock ./onlyone-test-' ./onlyone-test-file
 	offers 'onlyone lock onlyone-test-server onlyone-test-' onlyone-test-file
 }
@@ -105,24 +80,23 @@ with_commands() {
 @test "behind LOCK and --fd, -c is offered, and for its string nothing" {
 	touch string
 	offers 'onlyone lock -' -c --command
-	offers 'onlyone lock -c str' str
+	offers_nothing 'onlyone lock -c str'
 	offers 'onlyone --fd 9 --com' --command
-	offers 'onlyone --fd 9 -c str' str
-	offers 'onlyone --fd 9 -c string str' str
+	offers_nothing 'onlyone --fd 9 -c str'
+	offers_nothing 'onlyone --fd 9 -c string str'
 }
 
 @test "a command's own options are none of onlyone's" {
-	with_commands
-	offers 'onlyone lock onlyone-test-server --sta' --sta
-	offers 'onlyone --fd 9 onlyone-test-server --sta' --sta
+	with_command
+	offers_nothing 'onlyone lock onlyone-test-server --sta'
+	offers_nothing 'onlyone --fd 9 onlyone-test-server --sta'
 }
 
 @test "behind the lock that is asked about nothing is offered" {
 	touch app.lock
-	offers 'onlyone --status lock app' app
-	offers 'onlyone --pid lock app' app
-	offers 'onlyone --signal TERM lock app' app
-	offers 'onlyone --unlock --fd 9 app' app
+	offers_nothing 'onlyone --status lock app'
+	offers_nothing 'onlyone --pid lock app'
+	offers_nothing 'onlyone --unlock --fd 9 app'
 }
 
 # What a system with bash-completion has loaded before.
@@ -133,7 +107,7 @@ with_bash_completion() {
 
 @test "with bash-completion the command's own completion follows" {
 	with_bash_completion
-	with_commands
+	with_command
 	offers 'onlyone lock onlyone-test-' onlyone-test-server
 	offers 'onlyone -w 5 lock timeout --pre' --preserve-status
 	offers 'onlyone --fd 9 timeout --pre' --preserve-status

@@ -132,8 +132,9 @@ shared_with_nobody() {
 	read -t 20 -r other <>ready
 	run -75 bash -c 'exec 9>>lock; onlyone --fd 9; exit "$?"'
 	[[ $output == "onlyone: descriptor 9: held by PID $other (sh)" ]]
-	run -75 bash -c 'exec 9>>lock; onlyone -v -w 0.1 --fd 9; exit "$?"'
-	[[ ${lines[0]} == "onlyone: descriptor 9: waiting: held by PID $other (sh)" ]]
+	bash -c 'exec 9>>lock; onlyone -v -b --fd 9; exit "$?"' 2>said 3>&- &
+	eventually "it names whom it waits for" \
+		grep -qsx "onlyone: descriptor 9: waiting: held by PID $other (sh)" said
 }
 
 @test "who holds what the command has left behind is named" {

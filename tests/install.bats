@@ -37,15 +37,34 @@ installed() {
 	(cd "$1" && find . ! -type d -printf '%m %P\n' | sort)
 }
 
-@test "make install puts the binary, the manual page and the completion below DESTDIR and PREFIX" {
+@test "make install puts the binary, the manual page and the completions below DESTDIR and PREFIX" {
 	copy_tree copy
 	(umask 077 && make -C copy install DESTDIR="$PWD/root" PREFIX=/opt/onlyone)
 	[[ $(installed root) == "644 opt/onlyone/share/bash-completion/completions/onlyone
+644 opt/onlyone/share/fish/vendor_completions.d/onlyone.fish
 644 opt/onlyone/share/man/man1/onlyone.1
+644 opt/onlyone/share/zsh/site-functions/_onlyone
 755 opt/onlyone/bin/onlyone" ]]
 	[[ $(find root -type d ! -perm 755 -path '*/opt/onlyone/*') == '' ]]
 	cmp copy/man/onlyone.1 root/opt/onlyone/share/man/man1/onlyone.1
 	works root/opt/onlyone/bin/onlyone
+}
+
+@test "the shells find their completions where make install puts them" {
+	need zsh fish
+	[[ -e /usr/share/bash-completion/bash_completion ]] || need bash_completion
+	copy_tree copy
+	make -C copy install DESTDIR="$PWD/root"
+	export XDG_DATA_DIRS=$PWD/root/usr/local/share HOME=$PWD
+	run -0 bash -c '. /usr/share/bash-completion/bash_completion
+		__load_completion onlyone && complete -p onlyone'
+	[[ $output == 'complete -F _onlyone onlyone' ]]
+	# shellcheck disable=SC2016 # zsh expands it
+	run -0 zsh -fc 'fpath=(root$^fpath $fpath) && autoload -Uz compinit && compinit -u -D
+		print -r -- $_comps[onlyone]'
+	[[ $output == _onlyone ]]
+	run -0 fish -c 'complete -C "onlyone --sta"'
+	[[ $output == --status$'\t'* ]]
 }
 
 @test "make install takes /usr/local, and make uninstall leaves nothing but what is not its own" {

@@ -9,7 +9,7 @@ load ../helper
 load sweep
 
 setup_file() {
-	need strace
+	need_sweep
 }
 
 STATUSES="71 73 74 75 77"
@@ -61,7 +61,7 @@ signal() {
 		hold lock
 	}
 	act() {
-		traced "$PROGRAM" --signal TERM -w 20 lock
+		traced "$PROGRAM" --signal TERM -w 100 lock
 	}
 	judge() {
 		case $STATUS in
@@ -79,26 +79,21 @@ signal() {
 }
 
 @test "a call fails: who holds it" {
-	status
-	sweep errors
+	sweep errors status
 }
 
 @test "a call is the last: who holds it" {
-	status
-	sweep kills
+	sweep kills status
 }
 
 @test "a call fails: the PID of who holds it" {
-	pid
-	sweep errors
+	sweep errors pid
 }
 
 @test "a call fails: a signal to who holds it" {
-	signal
-	sweep errors
+	sweep errors signal
 }
 
 @test "a call is the last: a signal to who holds it" {
-	signal
-	sweep kills
+	sweep kills signal
 }

@@ -9,7 +9,7 @@ load ../helper
 load sweep
 
 setup_file() {
-	need strace
+	need_sweep
 }
 
 # What says that there is nothing to see, no file, no attribute or no such call, no process: only
@@ -42,10 +42,13 @@ never_a_second() {
 	}
 }
 
-@test "a call fails: the copy's lock file was removed" {
+the_file_removed() {
 	hold lock
 	never_a_second
-	sweep errors
+}
+
+@test "a call fails: the copy's lock file was removed" {
+	sweep errors the_file_removed
 }
 
 # dash cannot close a descriptor of two digits.
@@ -55,12 +58,15 @@ copy_without_lock() {
 	eventually "the copy has closed the lock" test "$(command -v sleep)" -ef "/proc/$HOLDER/exe"
 }
 
-@test "a call fails: the copy has closed the lock" {
+the_lock_closed() {
 	given() {
 		# A second copy that was let in has replaced the record.
 		[[ $(<lock) == "$HOLDER" ]] || copy_without_lock
 	}
 	copy_without_lock
 	never_a_second
-	sweep errors
+}
+
+@test "a call fails: the copy has closed the lock" {
+	sweep errors the_lock_closed
 }

@@ -9,7 +9,7 @@ load ../helper
 load sweep
 
 setup_file() {
-	need strace
+	need_sweep
 }
 
 a_stale_record() {
@@ -92,7 +92,7 @@ waiting() {
 		STATUS=$?
 	}
 	waiter() {
-		traced "$PROGRAM" -w 20 lock "$GUARDED"
+		traced "$PROGRAM" -w 100 lock "$GUARDED"
 		exit "$STATUS"
 	}
 }
@@ -135,8 +135,10 @@ callers_descriptor() {
 	}
 	judge() {
 		if [[ $STATUS == 0 ]]; then
-			RECORDED='' "$GUARDED"
+			# In a PID namespace /proc/locks does not show a flock(2) lock whose taker has ended.
+			LOCKS=OFDLCK:WRITE:lock RECORDED='' limited "$GUARDED"
 			[[ $(<ran) == "the command ran well" ]] || cat ran
+			! flock -n lock true || echo "the other family's lock is free"
 		else
 			judge_failure
 		fi
@@ -184,81 +186,65 @@ unlocking() {
 }
 
 @test "a call fails: a start over a stale record" {
-	a_stale_record
-	sweep errors
+	sweep errors a_stale_record
 }
 
 @test "a call is the last: a start over a longer record" {
-	a_longer_record
-	sweep kills
+	sweep kills a_longer_record
 }
 
 @test "a call fails: a start on a file that is no lock file" {
-	a_foreign_file
-	sweep errors
+	sweep errors a_foreign_file
 }
 
 @test "a call fails: a shared start" {
-	shared
-	sweep errors
+	sweep errors shared
 }
 
 @test "a call fails: a start on a directory" {
-	a_directory
-	sweep errors
+	sweep errors a_directory
 }
 
 @test "a call is the last: a start on a directory" {
-	a_directory
-	sweep kills
+	sweep kills a_directory
 }
 
 @test "a call fails: a start with a keeper" {
-	a_keeper
-	sweep errors
+	sweep errors a_keeper
 }
 
 @test "a call is the last: a start with a keeper" {
-	a_killed_keeper
-	sweep kills
+	sweep kills a_killed_keeper
 }
 
 @test "a call fails: a start that waits" {
-	waiting
-	sweep errors
+	sweep errors waiting
 }
 
 @test "a call is the last: a start that waits" {
-	waiting
-	sweep kills
+	sweep kills waiting
 }
 
 @test "a call fails: a start that waits in vain" {
-	held
-	sweep errors
+	sweep errors held
 }
 
 @test "a call fails: a start on a descriptor" {
-	descriptor
-	sweep errors
+	sweep errors descriptor
 }
 
 @test "a call fails: a lock for the caller's descriptor" {
-	callers_descriptor
-	sweep errors
+	sweep errors callers_descriptor
 }
 
 @test "a call is the last: a lock for the caller's descriptor" {
-	callers_descriptor
-	sweep kills
+	sweep kills callers_descriptor
 }
 
 @test "a call fails: unlocking the caller's descriptor" {
-	unlocking
-	sweep errors
+	sweep errors unlocking
 }
 
 @test "a call is the last: unlocking the caller's descriptor" {
-	unlocking
-	sweep kills
+	sweep kills unlocking
 }

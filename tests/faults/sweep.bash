@@ -12,6 +12,9 @@
 # The calls are those of a run without a fault, found by tracing it. Left out is the C library's
 # own start, which is what a start has in common with a usage error: nothing is locked yet. A brk
 # that fails cannot be had either: the kernel answers with the old break, strace with an errno.
+#
+# Each sweep has a PID namespace of its own. A start may look at every process there is: how many
+# calls that takes, and how long, must not depend on what else the machine does.
 
 PROGRAM=$ONLYONE # what is swept
 GUARDED=$BATS_TEST_TMPDIR/guarded
@@ -23,6 +26,7 @@ STATUSES="71 73 74 75 77 126 127"          # of a start whose command did not ru
 ALSO=                                      # a verdict of the command that will do, too
 UNDER=()                                   # what to run it under, as env(1)
 FAR="-f -b execve"                         # what strace follows, in runs with a fault
+PATIENCE=120                               # seconds that a run may take
 
 # Of each call's manual page, the file systems, and the modules and sandboxes that may forbid it.
 # Not EFAULT, nor EBADF where nobody else closes descriptors. `=N`: it returns N and did nothing.
@@ -67,6 +71,10 @@ errnos() {
 
 # -- one run --
 
+limited() {
+	timeout -s KILL "$PATIENCE" "${UNDER[@]}" "$@"
+}
+
 # traced COMMAND...: runs it with the fault. Returns once every process has ended that it leaves;
 # $STATUS is its status, or anything where the command ran, which is not traced: the fault is not
 # for that. A failing execve, though, has to be traced.
@@ -77,7 +85,7 @@ traced() {
 	execve) far= ;;
 	esac
 	# shellcheck disable=SC2034,SC2086 # OUTPUT is for the tests; several options, or none
-	OUTPUT=$("${UNDER[@]}" strace $far -q -o trace -e "trace=${CALL:-all}" \
+	OUTPUT=$(limited strace $far -q -o trace -e "trace=${CALL:-all}" \
 		${FAULT:+-e "inject=$CALL:$FAULT"} "$@" 2>messages)
 	STATUS=$?
 } 2>/dev/null # where bash would say `Killed`
@@ -164,17 +172,20 @@ write_guarded() {
 		echo "the command ran${wrong:- well}" >>ran
 	END
 	chmod +x "$GUARDED"
-	SIGNALS=$("${UNDER[@]}" grep -e ^SigBlk -e ^SigIgn /proc/self/status)
+	SIGNALS=$(limited grep -e ^SigBlk -e ^SigIgn /proc/self/status)
 	export PROGRAM LOCK FILE RECORDED LOCKS SIGNALS
 }
 
 # try CALL FAULT: a run and a line for each thing that is wrong with it.
 try() {
+	local begin
 	CALL=$1 FAULT=$2
 	: >ran
 	given
 	read_whole OLD "$FILE"
+	begin=$SECONDS
 	act
+	((SECONDS - begin < PATIENCE)) || echo "not ended within $PATIENCE s"
 	read_whole VERDICT ran
 	VERDICT=${VERDICT%$'\n'}
 	if [[ $FAULT != signal=KILL:* || $STATUS != 137 || -n $VERDICT ]]; then
@@ -245,15 +256,31 @@ faults() {
 	done
 }
 
-# sweep errors|kills: names each fault that broke a promise; else says how many there were.
-sweep() (
-	trap - DEBUG ERR # bats' traps make every line of a loop slow
-	set +eETu
+need_sweep() {
+	need strace unshare
+	unshare --pid --fork --mount-proc true 2>/dev/null && return
+	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "no PID namespaces"
+	skip "no PID namespaces"
+}
+
+# sweep errors|kills [COMMAND]: names each fault that broke a promise; else says how many there were.
+# COMMAND, a function, comes first: whom it starts is there for all runs.
+sweep() {
+	{
+		declare -f
+		declare -p ONLYONE PROGRAM GUARDED LOCK FILE RECORDED LOCKS STATUSES ALSO UNDER FAR PATIENCE
+	} >definitions
+	# shellcheck disable=SC2016 # for the shell in there
+	unshare --pid --fork --kill-child --mount-proc bash -c '(. ./definitions; sweep_here "$@")' sweep "$@"
+}
+
+sweep_here() {
 	local wrong line trace tried=0 reached=0 broken=0
 
+	${2:+"$2"} || return
 	write_guarded
 	wrong=$(try "" "")
-	[[ -z $wrong ]] || fail "a run without a fault: $wrong" || exit
+	[[ -z $wrong ]] || fail "a run without a fault: $wrong" || return
 	cp trace first
 	try "" "" >calm
 	# The shorter of two: a holder that ends in the midst of a look takes calls that are seldom met.
@@ -271,4 +298,4 @@ sweep() (
 	echo "# $1: $tried faults tried, $reached met, $broken broke a promise" >&3
 	# Not all are met: how much there is to read in /proc changes from run to run.
 	((tried > 0 && reached * 4 >= tried * 3 && broken == 0))
-)
+}

@@ -8,7 +8,8 @@ load ../helper
 load sweep
 
 setup_file() {
-	need strace cc
+	need_sweep
+	need cc
 }
 
 careless() {

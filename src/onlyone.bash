@@ -4,10 +4,11 @@
 # Whether the word is an option whose value is the next one: `-w`, and `-qw`, but not `-w5`.
 _onlyone_takes_value() {
 	case $1 in
-	--wait | --timeout | --conflict-exit-code | --mode | --command | --fd | --signal) return 0 ;;
+	--wait | --timeout | --conflict-exit-code | --mode | --overdue | --command | --fd | --signal | \
+		--kill-after) return 0 ;;
 	--*) return 1 ;;
 	esac
-	[[ $1 =~ ^-[^wEmc]*[wEmc]$ ]]
+	[[ $1 =~ ^-[^wEmck]*[wEmck]$ ]]
 }
 
 # TERM, or SIGTERM for who types it so.
@@ -34,9 +35,10 @@ _onlyone_command() {
 
 _onlyone() {
 	local cur=$2 i=1 word options=yes lock=yes command=yes
-	local names='-n --nonblock -b --block -w --wait --timeout -x -e --exclusive -s --shared
-		-E --conflict-exit-code -o --close -F --no-fork -m --mode -f --force -q --quiet
-		-v --verbose --fd -u --unlock --status --pid --signal -h --help -V --version'
+	local names='-n --nonblock --nonblocking -b --block -w --wait --timeout -x -e --exclusive
+		-s --shared -E --conflict-exit-code -o --close -F --no-fork --fcntl -m --mode -f --force
+		-l --local --as-is -q --quiet --overdue -v --verbose --fd -u --unlock --status --pid
+		--signal -k --kill-after -h --help -V --version'
 
 	COMPREPLY=()
 	while ((i < COMP_CWORD)) && [[ ${COMP_WORDS[i]} == -?* ]]; do
@@ -44,7 +46,7 @@ _onlyone() {
 		case $word in
 		--) options='' && break ;;
 		--fd) lock='' ;;
-		-c | --command | --status | --pid | --signal | -u | --unlock) command='' ;;
+		-c | --command | --status | --pid | -u | --unlock) command='' ;;
 		--help | --version | -h | -V) return ;;
 		esac
 		_onlyone_takes_value "$word" || continue
