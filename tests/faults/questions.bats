@@ -38,7 +38,7 @@ a_question() {
 	judge_record() {
 		local found
 		read_whole found lock
-		[[ $found == "$HOLDER"$'\n' ]] || echo "the record is $found"
+		[[ $found == "$HOLDER"$'\n\n' ]] || printf 'the record is %q\n' "$found"
 	}
 	next() {
 		[[ -e /proc/$HOLDER ]] && ! "$PROGRAM" -q lock true

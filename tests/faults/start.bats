@@ -21,7 +21,7 @@ a_stale_record() {
 # One digit more than any PID here: the end of it may stay behind the new record's line.
 a_longer_record() {
 	given() {
-		echo 4194304 >lock
+		by_hand 4194304 lock
 	}
 }
 
@@ -168,7 +168,9 @@ unlocking() {
 		fi
 	}
 	judge_record() {
-		[[ ! -s lock || $(<lock) == "${OLD%$'\n'}" ]] || echo "the record is $(<lock)"
+		local found
+		read_whole found lock
+		[[ -z $found || $found == "$OLD" ]] || printf 'the record is %q\n' "$found"
 	}
 	next() {
 		exec 9>&-

@@ -121,11 +121,12 @@ judge_message() {
 		printf 'status %s with the message %q\n' "$STATUS" "$text"
 }
 
-# What it was, nothing yet, or a PID's line, and behind that perhaps the end of a longer one.
+# What it was, nothing yet, or a PID's line and an empty one, and behind them perhaps the end of a
+# longer record.
 judge_record() {
 	local found=
 	read_whole found "$FILE"
-	[[ $found == "$OLD" || $found =~ ^[1-9][0-9]{0,6}$'\n'[0-9$'\n']*$ ]] ||
+	[[ $found == "$OLD" || $found =~ ^[1-9][0-9]{0,6}$'\n\n'[0-9$'\n']*$ ]] ||
 		printf 'the record is %q, was %q\n' "$found" "$OLD"
 }
 
