@@ -17,7 +17,7 @@
 #   TESTS=tests/lock.bats    not all of them
 #   SANITIZE=1               AddressSanitizer and UndefinedBehaviorSanitizer
 
-VERSION = 1.0.0
+VERSION = 1.1.0
 PREFIX ?= /usr/local
 CFLAGS ?= -O2
 BUILD ?= build

@@ -292,6 +292,43 @@ sleeps() {
 	ended 0 "$WAITER"
 }
 
+# -- what is told --
+
+# terminal COMMAND: as typed at one, and what that shows. The status is the command's.
+terminal() {
+	local status=0 shown
+	shown=$(script -qec "$1" /dev/null </dev/null) || status=$?
+	tr -d '\r' <<<"$shown"
+	return "$status"
+}
+
+@test "on a terminal a wait is told, once" {
+	need script
+	hold lock
+	run -75 terminal 'onlyone -w 0.3 lock touch ran'
+	[[ ${lines[0]} == "onlyone: lock: waiting: held by PID $HOLDER (sh)" ]]
+	[[ ${lines[1]} == "onlyone: lock: held by PID $HOLDER (sh)" && ${#lines[@]} == 2 && ! -e ran ]]
+	terminal 'onlyone -b lock touch ran' >told 3>&- &
+	eventually "it waits" waiters lock 1
+	release
+	ended 0 $!
+	[[ $(cat told) == "onlyone: lock: waiting: held by PID $HOLDER (sh)" && -e ran ]]
+}
+
+@test "not with -q, not where nobody waits, and not where messages go elsewhere" {
+	need script
+	hold lock
+	run -75 terminal 'onlyone -q -w 0.3 lock touch ran'
+	[[ -z $output ]]
+	run -75 terminal 'onlyone lock touch ran'
+	[[ $output == "onlyone: lock: held by PID $HOLDER (sh)" ]]
+	run -75 terminal 'onlyone -w 0.3 lock touch ran 2>told'
+	[[ -z $output && $(cat told) == "onlyone: lock: held by PID $HOLDER (sh)" && ! -e ran ]]
+	release
+	run -0 terminal 'onlyone -b lock echo ran'
+	[[ $output == ran ]]
+}
+
 # -- signals --
 
 @test "SIGTERM, SIGHUP and SIGINT end a waiter, and the command does not run" {
