@@ -184,7 +184,7 @@ in_state() {
 # -- never without need --
 
 @test "a process that inherited the recorded PID is not taken for the command" {
-	need_root
+	need_container
 	need_attributes
 	run -0 in_container '
 		next_pid_is 100
@@ -200,7 +200,7 @@ in_state() {
 }
 
 @test "a container's start is not refused on account of the one before it" {
-	need_root
+	need_container
 	need_attributes
 	for _ in 1 2 3; do
 		run -0 unshare --pid --fork --mount-proc "$ONLYONE" lock sh -c 'echo $$'
@@ -211,7 +211,7 @@ in_state() {
 }
 
 @test "a container's record says nothing about the process that bears its number on the host" {
-	need_root
+	need_container
 	need_attributes
 	sleep 60 3>&- &
 	run -0 in_container 'next_pid_is "$1"; onlyone lock true & wait "$!"' "$!"
@@ -220,7 +220,7 @@ in_state() {
 }
 
 @test "the host's record says nothing about the process that bears its number in a container" {
-	need_root
+	need_container
 	need_attributes
 	mkfifo go
 	sh -c 'read -r _ <go; exec "$0" lock true' "$ONLYONE" 3>&- &
@@ -235,7 +235,7 @@ in_state() {
 }
 
 @test "a PID namespace with its parent's /proc starts like any other" {
-	need_root
+	need_unshare --pid --fork --kill-child bash -ec 'next_pid_is 100'
 	need_attributes
 	sleep 60 3>&- & # /proc shows it under the number that is recorded
 	run -0 timeout -k 1 10 unshare --pid --fork --kill-child bash -ec '
@@ -247,9 +247,9 @@ in_state() {
 }
 
 @test "a record from another time namespace says nothing about the process that bears its number" {
-	need_root
+	need_container
+	need_unshare --fork --time --boottime=1000000
 	need_attributes
-	[[ -e /proc/self/ns/time ]] || fail "no time namespaces here"
 	run -0 in_container '
 		unshare --fork --time --boottime 1000000 onlyone lock true
 		pid=$(cat lock)
@@ -262,9 +262,9 @@ in_state() {
 }
 
 @test "a record from another boot is not believed" {
-	need_root
-	desert lock
 	echo 11111111-2222-3333-4444-555555555555 >boot_id
+	need_unshare --mount mount --bind boot_id /proc/sys/kernel/random/boot_id
+	desert lock
 	run -75 onlyone lock true
 	run -0 unshare --mount bash -ec 'mount --bind boot_id /proc/sys/kernel/random/boot_id; exec onlyone lock true'
 	release
@@ -376,8 +376,8 @@ in_state() {
 }
 
 @test "without user attributes a start goes on as before, and -v says what is missing" {
-	need_root
 	mkdir bare
+	need_unshare --mount mount -t ramfs none bare
 	run -0 --separate-stderr unshare --mount bash -ec '
 		mount -t ramfs none bare
 		cd bare
@@ -406,8 +406,15 @@ without_user_attributes() {
 	PATH=$PWD/old:$PATH
 }
 
+need_trusted_attributes() {
+	need setfattr
+	: >probe
+	setfattr -n trusted.probe -v 1 probe 2>/dev/null ||
+		missing trusted "no trusted attributes in $PWD" "CAP_SYS_ADMIN, and a TMPDIR with attributes"
+}
+
 @test "where only root has attributes, root's starts are guarded by those" {
-	need_root
+	need_trusted_attributes
 	without_user_attributes
 	desert lock
 	run -0 getfattr -d -m - lock

@@ -165,7 +165,7 @@ ends_with() {
 # -- around it --
 
 @test "as PID 1 of a container: refused from outside, status handed on, nothing left" {
-	need_root
+	need_unshare --pid --fork --kill-child --mount-proc
 	mkfifo ready release
 	unshare --pid --fork --kill-child --mount-proc "$ONLYONE" -o lock \
 		sh -c 'echo $$ >ready; read -r status <release; exit "$status"' 3>&- &
@@ -387,14 +387,11 @@ start_beside_late_keeper() {
 # -- no keeper, no command --
 
 @test "without a process for the keeper the command does not start" {
-	need_root
-	need setpriv
-	chmod a+x "$BATS_RUN_TMPDIR"
-	install -D -m 755 "$ONLYONE" bin/onlyone
+	let_nobody_in
 	install -d -m 777 open
 	for limit in 1 2; do # of the first fork, and of the second
 		# A leak detector takes a process of its own.
-		run -71 --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups \
+		run -71 --separate-stderr as_nobody \
 			bash -c 'ulimit -u "$0"; ASAN_OPTIONS=detect_leaks=0 exec bin/onlyone -o open/lock touch open/ran' "$limit"
 		[[ ! -e open/ran && $stderr == "onlyone: open/lock: no keeper: "* ]]
 		run -0 onlyone open/lock true
