@@ -134,7 +134,7 @@ stand_in_for() {
 
 # A copy of what is built, to be built fast, and nothing of the make that may have started us.
 copy_tree() {
-	unset MAKEFLAGS MFLAGS MAKELEVEL CC CPPFLAGS LDFLAGS LDLIBS BUILD SANITIZE LINKAGE JOBS
+	unset MAKEFLAGS MFLAGS MAKELEVEL CC CPPFLAGS LDFLAGS LDLIBS BUILD SANITIZE LINKAGE JOBS TESTS
 	export CFLAGS=-O0
 	mkdir -p copy/tests
 	cp -r "$TREE/Makefile" "$TREE/src" "$TREE/man" copy
