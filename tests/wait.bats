@@ -28,7 +28,8 @@ signal() {
 
 need_perl() {
 	need perl
-	perl -MTime::HiRes=setitimer -e 1 || need perl-with-Time::HiRes
+	perl -MTime::HiRes=setitimer -e 1 2>/dev/null ||
+		missing perl "perl has no Time::HiRes" "apt-get install perl"
 }
 
 # -- getting the lock --
