@@ -8,6 +8,7 @@
 #   make check-faults        every system call fails, or is the last one; needs strace
 #   make check-race          storms of starts beside removals and kills
 #   make fuzz                random text for the parsers; needs clang
+#   make mutants             changes of src that no test notices; MUTATE=src/record.c, or one line of it
 #   make bench               how long a start takes beside others; needs hyperfine
 #   make dist, clean
 #
@@ -125,6 +126,11 @@ $(BUILD)/fuzz: tests/fuzz/fuzz.c $(SOURCES) $(wildcard src/*.h) Makefile | $(BUI
 	clang $(ONLYONE_CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all -Isrc -o $@ tests/fuzz/fuzz.c $(filter-out src/main.c,$(SOURCES))
 
+MUTATE ?= $(wildcard src/*.[ch])
+mutants:
+	$(call need,bats,bats)
+	JOBS=$(JOBS) tests/mutants $(BUILD)/mutants $(MUTATE)
+
 bench: all
 	$(call need,hyperfine,hyperfine)
 	ONLYONE=$(abspath $(BUILD)/onlyone) tests/bench/run
@@ -188,4 +194,4 @@ clean:
 
 FORCE:
 
-.PHONY: FORCE all check check-real check-faults check-race fuzz bench lint $(MACHINES:%=lint-%) install uninstall dist clean
+.PHONY: FORCE all check check-real check-faults check-race fuzz mutants bench lint $(MACHINES:%=lint-%) install uninstall dist clean

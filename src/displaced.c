@@ -78,23 +78,28 @@ static int collect(const char *list, const struct lock *l, struct own *own, stru
 
 /*
  * A list longer than a page comes in pieces, and a lock that is given back between two of them
- * moves the rest, so that one can be missed: look several times. Only the first takes long.
+ * moves the rest, so that one can be missed: look until twice the same was seen, or three times.
  */
 static int read_list(const struct lock *l, struct own *own, struct candidates *c)
 {
 	enum { PASSES = 3 };
-	size_t pieces = 2;
+	char *before = NULL, *list = NULL;
+	size_t pieces;
+	int failed = 0;
+	bool again = true;
 
-	for (int pass = 0; pass < PASSES && pieces > 1; pass++) {
-		char *list = procfs_read("/proc/locks", &pieces);
-		if (list == NULL)
-			return -1;
-		int failed = collect(list, l, own, c);
-		free(list);
-		if (failed)
-			return -1;
+	for (int pass = 0; !failed && again && pass < PASSES; pass++) {
+		free(before);
+		before = list;
+		list = procfs_read("/proc/locks", &pieces);
+		failed = list == NULL ? -1 : collect(list, l, own, c);
+		again = !failed && pieces > 1 && (before == NULL || strcmp(before, list) != 0);
 	}
-	return 0;
+	int why = errno;
+	free(before);
+	free(list);
+	errno = why;
+	return failed;
 }
 
 /* -- what counts -- */

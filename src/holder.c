@@ -26,13 +26,14 @@ static int add(struct holder *h, pid_t pid)
 
 static int add_lockers(struct holder *h, const struct lockers *found)
 {
+	h->is_shared = found->count > 0;
 	for (size_t i = 0; i < found->count; i++) {
+		h->is_shared = h->is_shared && !found->all[i].exclusive;
 		if (i > 0 && found->all[i].pid == found->all[i - 1].pid)
 			continue; /* it has the file and its directory */
 		/* Of a displaced lock the file is another one, which may be a trap. */
 		if (h->is_displaced && !found->all[i].may_be_named)
 			continue;
-		h->is_shared = !found->all[i].exclusive;
 		if (add(h, found->all[i].pid) == -1)
 			return -1;
 	}

@@ -165,7 +165,10 @@ static bool is_forced(const struct start *s)
 	return true;
 }
 
-/* Who has refused us may have given the lock back before we look; or is hidden from us. */
+/*
+ * Who has refused us may have given the lock back before we look; or is hidden from us. And a reader
+ * is refused by a waiter in passing, where other readers hold the lock.
+ */
 static bool take(struct start *s)
 {
 	for (int tries = 10; lock_take(&s->lock, &s->o->request, DEADLINE_NOW) == LOCK_HELD;
@@ -173,7 +176,8 @@ static bool take(struct start *s)
 		look_at_refusal(s);
 		if (!s->found.is_locked && tries == 0)
 			s->found = (struct holder){ .kind = HOLDER_UNSEEN };
-		if (s->found.is_locked || tries == 0)
+		bool in_passing = s->o->request.shared && s->found.is_shared;
+		if ((s->found.is_locked && !in_passing) || tries == 0)
 			return false;
 	}
 	return true;

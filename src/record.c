@@ -48,7 +48,8 @@ static int set_attribute(const struct lock *l, const char *text, size_t length)
 		failed = fsetxattr(l->record_fd, names[1], text, length, 0);
 	if (!failed)
 		return 1;
-	return is_unsupported() || errno == EACCES ? 0 : -1; /* we may not write the file: -m 444 */
+	/* Also where we may lock the file, but not write it: --mode 444, --as-is. */
+	return is_unsupported() || errno == EACCES || errno == EROFS ? 0 : -1;
 }
 
 /* 0, also where there is none; -1 with errno. */
@@ -59,7 +60,9 @@ static int remove_attribute(const struct lock *l)
 
 	if (failed && is_unsupported())
 		failed = fremovexattr(l->record_fd, names[1]);
-	return !failed || errno == ENODATA || errno == EACCES || is_unsupported() ? 0 : -1;
+	return !failed || errno == ENODATA || errno == EACCES || errno == EROFS || is_unsupported()
+		       ? 0
+		       : -1;
 }
 
 /* -- reading -- */

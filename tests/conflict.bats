@@ -99,6 +99,27 @@ shared_with_nobody() {
 	told "held by PID $! (sh)"
 }
 
+@test "another user's command is named to root, not the keeper that holds the lock for it" {
+	shared_with_nobody
+	mkfifo -m 666 ready never
+	"${NOBODY[@]}" ./onlyone -o lock sh -c 'echo >ready; read -r _ <never' 3>&- &
+	disown "$!"
+	read -t 20 -r _ <>ready
+	told "held by PID $! (sh)"
+}
+
+# As in a container, where root may look into nobody else's process.
+@test "another user's holder is named to root without CAP_SYS_PTRACE, by the user's own record" {
+	shared_with_nobody
+	mkfifo -m 666 ready never
+	"${NOBODY[@]}" ./onlyone -m 644 lock sh -c 'echo >ready; read -r _ <never' 3>&- &
+	disown "$!"
+	read -t 20 -r _ <>ready
+	told "held by PID $! (sh)" setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace
+	chmod 666 lock # now anybody can have written it
+	told "held by an unknown process" setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace
+}
+
 @test "root's holder is named to a user who may read the lock file" {
 	shared_with_nobody
 	hold -m 644 lock
@@ -248,6 +269,26 @@ shared_with_nobody() {
 	by_hand "$BYSTANDER" lock
 	chmod 666 lock
 	told "held, and open in PID $HOLDER (sh)"
+	release
+}
+
+@test "nor is anybody by a record that another user has written into a file of his: it is refused, and PID 1 not named" {
+	need getfattr setfattr
+	shared_with_nobody
+	"${NOBODY[@]}" ./onlyone lock true
+	forge lock 1
+	by_hand 1 lock
+	told "held by a process that another user has recorded: it runs on; --force starts all the same"
+	run -0 onlyone --status lock
+	[[ $output == "held by a process that another user has recorded: it runs on" ]]
+}
+
+@test "nor does a shared holder have to do with the process that was recorded before" {
+	onlyone lock true
+	hold -s lock
+	told "held by PID $HOLDER (sh)"
+	run -0 onlyone --status lock
+	[[ $output == "held by PID $HOLDER (sh -c "*")"*" s" ]]
 	release
 }
 

@@ -296,6 +296,25 @@ refused() {
 	[[ -z $output && ! -e data/.onlyone ]]
 }
 
+@test "renamed with its holder, whose data went along: it is free, until that directory is removed" {
+	mkdir data
+	hold data
+	mv data data.old
+	mkdir data
+	for _ in 1 2; do # the second time the first one's record might vouch
+		run -0 onlyone data true
+		sleep 0.2
+	done
+	rm -rf data.old
+	run -0 onlyone --status data
+	[[ $output == "held by PID $HOLDER ("*": the file that it locked was removed or replaced" ]]
+	run -75 onlyone data touch ran
+	[[ ! -e ran ]]
+	kill "$HOLDER" # its latch is not in there
+	eventually "it has ended" gone "$HOLDER"
+	run -0 onlyone data true
+}
+
 # foreign STATUS WHAT: data/.onlyone is no lock file of ours, and the line says which file it is.
 foreign() {
 	run -65 --separate-stderr onlyone data touch ran
@@ -315,7 +334,7 @@ foreign() {
 @test "a .onlyone that is a link, a FIFO or a directory is named and left alone" {
 	mkdir data
 	ln -s ../target data/.onlyone
-	foreign "is a symbolic link; name the file itself"
+	foreign "is a symbolic link; name the file itself, or a directory with a slash behind it"
 	[[ ! -e target ]]
 	rm data/.onlyone
 	mkfifo data/.onlyone
@@ -329,7 +348,7 @@ foreign() {
 	mkdir data
 	ln -s data link
 	run -65 --separate-stderr onlyone link touch ran
-	[[ ! -e ran && $stderr == "onlyone: link: is a symbolic link; name the file itself" ]]
+	[[ ! -e ran && $stderr == "onlyone: link: is a symbolic link; name the file itself, or a directory with a slash behind it" ]]
 	[[ ! -e data/.onlyone ]]
 }
 

@@ -207,16 +207,91 @@ believed() {
 		refused lock
 	done
 	OWNER=65534 seem_untouched lock
-	refused lock "PID $HOLDER (sh)" "held, and open in"
+	refused lock
 	for mode in 620 602; do
 		MODE=$mode seem_untouched lock
-		refused lock "PID $HOLDER (sh)" "held, and open in"
+		refused lock
 	done
 	RENAMED=yes seem_untouched lock # very soon after the record was written
 	refused lock
 
 	# And nothing but that was what kept it from being believed.
 	eventually "it is believed" believed lock
+	release
+}
+
+@test "what vouches for a file: not times of whole seconds" {
+	need_root
+	need mkfs.ext4 setfattr
+	truncate -s 16M disk
+	mkfs.ext4 -q -I 128 disk 2>/dev/null
+	mkdir fs
+	run -0 unshare --mount bash -euc '
+		mount -o loop disk fs
+		cd fs
+		mkfifo ../ready
+		onlyone lock true
+		mv lock older
+		onlyone lock sh -c "echo >../ready; exec sleep 60" 3>&- >/dev/null 2>&1 &
+		read -r _ <>../ready
+		mv older lock
+		read -r pid start _ _ scope mark <<<"$(getfattr --only-values -n user.onlyone lock)"
+		while :; do # the record was written when the second began, and so it seems of all since
+			read -r up _ </proc/uptime
+			now=$(date +%s%3N)
+			second=${now%???}
+			locked=$((${up/./} * 10 - now + second * 1000))
+			setfattr -n user.onlyone -v "$(printf "%s %s %x %x %s %s" "$pid" "$start" "$locked" "$((second * 1000))" "$scope" "$mark")" lock
+			printf "%d\n\n" "0x$pid" >lock
+			[[ $(stat -c "%.9Z %.9Y" lock) != "$second.000000000 $second.000000000" ]] || break
+		done
+		status=0
+		onlyone lock touch ran 2>/dev/null || status=$?
+		kill "$!"
+		[[ $status == 75 && ! -e ran ]]'
+}
+
+@test "what vouches for a file: not one that is mounted over it" {
+	need_root
+	need_attributes
+	mkdir run
+	onlyone run/lock true
+	mv run/lock over
+	run -0 unshare --mount bash -ec '
+		: >run/lock
+		mount --bind over run/lock
+		for _ in 1 2 3; do onlyone run/lock true; sleep 0.2; done
+		mkfifo ready
+		umount run/lock
+		onlyone run/lock sh -c "echo >ready; exec sleep 60" 3>&- >/dev/null 2>&1 &
+		read -r _ <>ready
+		mount --bind over run/lock
+		status=0
+		onlyone run/lock touch ran 2>/dev/null || status=$?
+		kill "$!"
+		[[ $status == 75 && ! -e ran ]]'
+}
+
+@test "what vouches for a file: not a way up that ends in a directory mounted over or inside itself" {
+	need_root
+	need_attributes
+	mkdir -p srv/a/run/inside
+	for _ in 1 2; do # the second record is later than the last change in its own directory
+		onlyone srv/a/run/lock true
+		sleep 0.2
+	done
+	mv srv/a older
+	mkdir -p srv/a/run/inside
+	hold srv/a/run/lock
+	mv srv/a moved
+	mv older srv/a
+	run -75 unshare --mount bash -ec '
+		mount --bind srv/a/run srv/a/run/inside
+		exec onlyone srv/a/run/inside/lock touch ran'
+	run -75 unshare --mount bash -ec '
+		mount --bind srv/a/run srv/a/run
+		exec onlyone srv/a/run/lock touch ran'
+	[[ ! -e ran ]]
 	release
 }
 
@@ -321,6 +396,18 @@ believed() {
 	wait
 }
 
+@test "its directory made anew while held, seen from other mounts: as in a service of systemd's" {
+	need_root
+	mkdir run
+	hold run/lock
+	rm -r run
+	mkdir run
+	run -75 --separate-stderr unshare --mount "$ONLYONE" "$PWD/run/lock" touch ran
+	[[ ! -e ran && $stderr == *": held by PID $HOLDER (sh): the file that it locked was removed or replaced" ]]
+	guarded_until_released run/lock
+	run -0 unshare --mount "$ONLYONE" "$PWD/run/lock" true
+}
+
 @test "removed under another path to the same directory" {
 	need_root
 	mkdir run alias
@@ -391,6 +478,39 @@ believed() {
 		run -0 onlyone "$lock" true
 		rm ready release
 	done
+}
+
+@test "the holder is another user's, who has moved what root has given to it out of a directory of root's" {
+	let_nobody_in
+	mkdir -m 755 given
+	install -m 644 -o 65534 /dev/null given/lock
+	install -d -o 65534 his
+	mkfifo -m 666 ready release
+	as_nobody "$ONLYONE" given/lock sh -c 'echo >ready; read -r _ <release' 3>&- &
+	read -t 20 -r _ <>ready
+	other=$(cat given/lock)
+	mv given/lock his/lock
+	refused given/lock "PID $other (sh)"
+	refused given/lock "PID $other (sh)"
+	echo >release
+	wait
+	run -0 onlyone given/lock true
+}
+
+@test "the holder is another user's, in a user namespace of his" {
+	let_nobody_in
+	as_nobody unshare --user --map-root-user true || need user-namespaces
+	mkdir -m 755 given
+	install -m 644 -o 65534 /dev/null given/lock
+	mkfifo -m 666 ready release
+	as_nobody unshare --user --map-root-user "$ONLYONE" given/lock sh -c 'echo >ready; read -r _ <release' 3>&- &
+	read -t 20 -r _ <>ready
+	other=$(cat given/lock)
+	rm given/lock
+	refused given/lock "PID $other (sh)"
+	echo >release
+	wait
+	run -0 onlyone given/lock true
 }
 
 @test "the holder is another user's, in a directory of that user's, of a group's or of everybody's" {
@@ -644,6 +764,18 @@ does_not_look() {
 	sleep 0.05 # file times are that coarse
 	touch run/lock
 	run -1 does_not_look
+}
+
+@test "where /proc/locks is missing or masked a start goes on, and -v says what would not be seen" {
+	need_root
+	: >empty
+	for list in empty /dev/null; do
+		run -0 --separate-stderr unshare --mount bash -ec 'mount --bind "$1" /proc/locks; onlyone -v lock true' mask "$list"
+		[[ $stderr == "onlyone: lock: no /proc/locks here: that its file was replaced would not be seen" ]]
+		rm lock # whose record might vouch for it
+	done
+	run -0 --separate-stderr onlyone -v lock true
+	[[ -z $stderr ]]
 }
 
 @test "a path that reads like another without its slashes is free" {

@@ -280,6 +280,48 @@ refused_without_a_lock() {
 	run -0 onlyone lock true
 }
 
+@test "a lock that its command has made a shared one lets in readers who may not look into the command" {
+	let_nobody_in
+	mkfifo ready release
+	"$ONLYONE" -m 644 lock sh -c 'onlyone -s --fd "$ONLYONE_FD" && echo >ready; read -r _ <release' 3>&- &
+	read -t 20 -r _ <>ready
+	run -0 as_nobody "$ONLYONE" -s lock true
+	echo >release
+	wait "$!"
+}
+
+# Each waits for the other to give up his shared lock, were it not given up before the wait.
+@test "of two that share a lock and both wait for an exclusive one, each gets it in turn" {
+	local n waiters=()
+	for n in 1 2; do
+		mkfifo "ready$n" "go$n"
+		bash -c 'exec 9<>lock; onlyone -s --fd 9; echo >"ready$0"; read -r _ <"go$0"
+			onlyone -b --fd 9 && echo "$0" >>turns' "$n" 3>&- &
+		waiters+=("$!")
+		read -t 20 -r _ <>"ready$n"
+	done
+	echo >go1
+	eventually "the first waits" waiters lock 1
+	echo >go2
+	ended 0 "${waiters[0]}"
+	ended 0 "${waiters[1]}"
+	[[ $(sort turns) == $'1\n2' ]]
+}
+
+@test "a descriptor that root opened can be locked by who could not open the file" {
+	let_nobody_in
+	chmod 777 .
+	run -0 bash -c 'umask 077; exec 9<>lock 8>ran
+		setpriv --reuid=65534 --regid=65534 --clear-groups "$0" --fd 9 sh -c "echo ran >&8; echo \$\$"' "$ONLYONE"
+	[[ $(cat ran) == ran && $(cat lock) == "$output" ]]
+	exec 9<>lock
+	run -0 as_nobody "$ONLYONE" --fd 9
+	run -75 onlyone lock true
+	run -0 as_nobody "$ONLYONE" -u --fd 9
+	run -0 onlyone lock true
+	exec 9>&-
+}
+
 # -- what cannot be locked --
 
 # refused STATUS MESSAGE SCRIPT
@@ -328,17 +370,19 @@ refused() {
 }
 
 @test "a file that holds something else is left alone" {
-	for content in 'port = 80, host = example' abc '12 monkeys' -1 0; do
+	for content in 'port = 80, host = example' abc '12 monkeys' -1 0 41 $'41\n42'; do
 		echo "$content" >foreign
 		refused 65 "$NO_RECORD" 'onlyone --fd 9 touch ran 9>>foreign'
+		refused 65 "$NO_RECORD" 'onlyone --fd 9 touch ran 9<>foreign'
+		refused 65 "$NO_RECORD" 'onlyone --fd 9 9<>foreign'
 		refused 65 "$NO_RECORD" 'onlyone -s --fd 9 touch ran 9<foreign'
 		[[ $(cat foreign) == "$content" ]]
 	done
 }
 
 @test "a file that was removed or replaced after it was opened" {
-	refused 71 'its file was removed; open it again' 'exec 9>>lock; rm lock; onlyone --fd 9 touch ran'
-	refused 71 'its file was removed; open it again' 'exec 9>>lock; : >new; mv new lock; onlyone --fd 9 touch ran'
+	refused 71 'its file was removed or renamed; open it again' 'exec 9>>lock; rm lock; onlyone --fd 9 touch ran'
+	refused 71 'its file was removed or renamed; open it again' 'exec 9>>lock; : >new; mv new lock; onlyone --fd 9 touch ran'
 	run -0 onlyone lock true
 }
 
@@ -455,7 +499,7 @@ locks_of() {
 BOTH=$'FLOCK WRITE\nOFDLCK WRITE'
 
 @test "-u leaves a file alone that holds something else, and unlocks it" {
-	for content in 'port = 80, host = example' abc; do
+	for content in 'port = 80, host = example' abc 42 '4711'; do
 		echo "$content" >foreign
 		exec 9>>foreign
 		flock 9

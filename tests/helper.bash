@@ -28,7 +28,8 @@ teardown() {
 	local pid
 	unset ONLYONE_TEST # or grep and tr below would bear the mark, too
 	for pid in $(strays); do
-		kill -KILL "$pid" 2>/dev/null || :
+		# Meanwhile the number may have been given to another one.
+		! is_stray "$pid" || kill -KILL "$pid" 2>/dev/null || :
 	done
 	eventually "every process of the test has ended" no_strays
 }
@@ -36,6 +37,10 @@ teardown() {
 strays() {
 	{ grep -lzFx "ONLYONE_TEST=$BATS_TEST_TMPDIR" /proc/[0-9]*/environ 2>/dev/null || :; } |
 		tr -dc '0-9\n'
+}
+
+is_stray() {
+	grep -qzFx "ONLYONE_TEST=$BATS_TEST_TMPDIR" "/proc/$1/environ" 2>/dev/null
 }
 
 no_strays() {

@@ -57,6 +57,20 @@ in_state() {
 	release
 }
 
+@test "nor does it when a start with --force is killed while it writes its own record" {
+	need strace
+	export ASAN_OPTIONS=detect_leaks=0 # which cannot be under ptrace(2)
+	desert lock
+	for call in pwrite64 ftruncate fsetxattr; do
+		run -137 strace -o trace -e trace=$call -e inject=$call:signal=KILL:when=1 "$ONLYONE" --force lock touch ran
+		[[ ! -e ran && $(cat trace) == *$call* ]]
+		run -75 --separate-stderr onlyone lock touch ran
+		[[ ! -e ran && $stderr == "onlyone: lock: held by PID $HOLDER (bash): it has closed the lock, "* ]]
+	done
+	release
+	run -0 onlyone lock true
+}
+
 @test "-w and -b wait for the command that has closed the lock" {
 	local wait
 	for wait in --wait=60 --block; do
@@ -123,6 +137,21 @@ in_state() {
 	desert lock
 	run -0 --separate-stderr onlyone --force -v lock true
 	[[ $stderr == "onlyone: lock: the recorded process still runs, as --force allows" ]]
+	release
+}
+
+@test "a recorded process that has closed the lock is not taken for who holds it now" {
+	need flock
+	desert lock
+	hold_by flock --no-fork lock
+	run -75 --separate-stderr onlyone lock touch ran
+	[[ ! -e ran && $stderr == "onlyone: lock: held by PID $OTHER (sh)" ]]
+	run -0 onlyone --pid lock
+	[[ $output == "$OTHER" ]]
+	run -75 onlyone --signal KILL lock
+	let_go
+	run -75 --separate-stderr onlyone lock touch ran
+	[[ ! -e ran && $stderr == "onlyone: lock: held by PID $HOLDER (bash): it has closed the lock, "* ]]
 	release
 }
 
@@ -259,6 +288,44 @@ in_state() {
 		onlyone --signal KILL lock && exit 99 || [[ $? == 1 ]]
 		onlyone lock true
 		kill "$!"'
+}
+
+# The next namespace may get the number of one that has ended, while its holder lives elsewhere.
+@test "a holder that has left its mount namespace is none in the next one of that number" {
+	need_root
+	mkdir private
+	for n in {1..5}; do
+		unshare --mount bash -ec 'mount -t tmpfs none private; cd private
+			exec onlyone lock unshare --mount sh -c "cd /; echo >$0; exec sleep 60"' "$PWD/left$n" 3>&- &
+		holders+=("$!")
+		eventually "the holder has left" test -e "left$n"
+		run -0 unshare --mount bash -ec 'mount -t tmpfs none private; exec onlyone private/lock true'
+	done
+	kill "${holders[@]}"
+}
+
+@test "where it cannot be seen who bears the recorded PID now, the refusal says so, and --force starts" {
+	let_nobody_in
+	need_attributes
+	run -0 unshare --mount --pid --fork --kill-child bash -ec '
+		mount -t proc -o hidepid=2 proc /proc
+		install -d -o 65534 his
+		cd his
+		next_pid_is 100
+		setpriv --reuid=65534 --regid=65534 --clear-groups onlyone lock true & wait "$!"
+		[[ $(cat lock) == 100 ]]
+		next_pid_is 100
+		sleep 60 3>&- & # which is root'"'"'s
+		[[ $! == 100 ]]
+		status=0
+		setpriv --reuid=65534 --regid=65534 --clear-groups onlyone lock touch ran || status=$?
+		echo "$status"
+		setpriv --reuid=65534 --regid=65534 --clear-groups onlyone --status lock
+		setpriv --reuid=65534 --regid=65534 --clear-groups onlyone --force lock true
+		[[ ! -e ran ]]' 2>&1
+	[[ ${lines[0]} == "onlyone: lock: held by PID 100, if that is the recorded process still: it is hidden from here; --force starts all the same" ]]
+	[[ ${lines[1]} == 75 ]]
+	[[ ${lines[2]} == "held by PID 100, if that is the recorded process still: it is hidden from here" ]]
 }
 
 @test "a record from another boot is not believed" {

@@ -207,6 +207,27 @@ ends_with() {
 	run -0 is_free lock
 }
 
+@test "a command that waits for all its children, as PID 1 or as a subreaper, does not wait for the keeper" {
+	need perl
+	need cc
+	waits_for_all='unless (fork) { exit } 1 while wait > 0; exit 7'
+	run -7 timeout 20 unshare --pid --fork --kill-child --mount-proc "$ONLYONE" -o lock perl -e "$waits_for_all"
+	cat >subreaper.c <<-'END'
+		#include <sys/prctl.h>
+		#include <unistd.h>
+		int main(int argc, char **argv)
+		{
+			(void) argc;
+			prctl(PR_SET_CHILD_SUBREAPER, 1);
+			execvp(argv[1], argv + 1);
+			return 99;
+		}
+	END
+	cc -o subreaper subreaper.c
+	run -7 timeout 20 ./subreaper "$ONLYONE" -o lock perl -e "$waits_for_all"
+	eventually "the keepers have ended" no_keeper
+}
+
 @test "in a pipeline and in \$(...) nothing waits longer than the command" {
 	run -0 timeout 20 bash -ec '
 		x=$(onlyone -o lock sh -c "echo hi")
@@ -325,6 +346,19 @@ is_small() {
 	[[ ! -e ran && $stderr == "onlyone: lock: held by PID $HOLDER (sh): it has closed the lock, but runs on; "* ]]
 	release
 	run -0 onlyone lock true
+}
+
+@test "a keeper that was stopped is named, and that it was" {
+	hold -o -s lock
+	keeper=$(keepers)
+	kill -STOP "$keeper"
+	eventually "the keeper has stopped" in_state T "$keeper"
+	run -75 --separate-stderr onlyone lock true
+	[[ $stderr == "onlyone: lock: held by PID $keeper (onlyone-keeper) (stopped)" ]]
+	run -0 onlyone --status lock
+	[[ $output == "held by PID $keeper ("*") (stopped)"* ]]
+	kill -CONT "$keeper"
+	release
 }
 
 # A keeper that has not yet noticed that its command is gone, as on a busy machine.

@@ -72,7 +72,7 @@ need_mounts() {
 	: >empty
 	ln -s empty link
 	refuses 65 link
-	[[ $stderr == "onlyone: link: is a symbolic link; name the file itself" ]]
+	[[ $stderr == "onlyone: link: is a symbolic link; name the file itself, or a directory with a slash behind it" ]]
 	refuses 65 link -s
 	[[ ! -s empty ]]
 }
@@ -161,6 +161,24 @@ need_mounts() {
 	refuses 65 file
 }
 
+# Of a counter, of PostgreSQL's version, of another program's PID file.
+@test "a file that holds a number of its own is left alone, whatever becomes of the command" {
+	local content
+	for content in '41\n' '15\n' '41' '1\n2\n3\n' '4711\n\n4712' '4711'; do
+		[[ $content != *'\n\n'* ]] || continue # a record, with a script's own PID behind it
+		put "$content" number
+		refuses 65 number
+		refuses 65 number -f
+		refuses 65 number -s
+		refuses 65 number -o
+		[[ $stderr == "onlyone: number: $NO_RECORD" ]]
+		run -65 onlyone number /nonexistent
+		run -65 onlyone --status number
+		run -65 onlyone --signal 0 number
+		cmp number <(put "$content" /dev/stdout)
+	done
+}
+
 @test "neither --force nor a shared lock takes what is no lock file" {
 	echo precious >file
 	refuses 65 file -f
@@ -205,6 +223,41 @@ need_mounts() {
 		put "$content" lock
 		takes lock
 	done
+}
+
+@test "a record is one wherever it was copied to, also without its attribute" {
+	need tar
+	onlyone lock true
+	cp lock copy
+	takes copy
+	cp -a lock archived
+	takes archived
+	tar -cf backup lock
+	mkdir restored
+	tar -xf backup -C restored
+	takes restored/lock
+	cat lock >restored/cat
+	takes restored/cat
+}
+
+@test "a lock file to which scripts add their PID is a lock file still" {
+	local n
+	for n in 1 2 3; do # as they do with flock(1): `exec 9>>lock; echo $$ >&9`
+		run -0 bash -c '( onlyone --fd 9 && echo $$ >&9 ) 9>>lock'
+		run -0 onlyone lock sh -c 'echo $$ >>lock'
+	done
+	takes lock
+	run -0 onlyone lock sh -c 'echo $$ >lock' # instead of the record: our attribute is there
+	need_attributes
+	takes lock
+}
+
+@test "a lock file into which a command has written text is left alone, and it is said what to do" {
+	run -0 onlyone lock sh -c 'echo started >>lock'
+	refuses 65 lock
+	[[ $stderr == "onlyone: lock: $NO_RECORD" ]]
+	: >lock
+	takes lock
 }
 
 # Whoever is killed between pwrite and ftruncate leaves the end of a longer record behind its own.
@@ -278,6 +331,13 @@ need_mounts() {
 	onlyone -m 666 three true
 	onlyone -m 200 four true
 	[[ $(stat -c %a one two three four) == $'640\n750\n666\n200' ]]
+}
+
+@test "a lock file that its owner may not write is made, locked and recorded all the same" {
+	mkdir -p -m 777 open
+	unprivileged -m 444 lock sh -c 'cat lock; onlyone -n lock true; echo "$?"'
+	[[ $status == 0 ]]
+	[[ $(stat -c %a open/lock) == 444 && -s open/lock ]]
 }
 
 @test "a lock file that is there keeps its mode" {
@@ -469,6 +529,34 @@ need_mounts() {
 	[[ $(od -c lock) == "$before" ]]
 }
 
+@test "on a stack of 64 kB everything works" {
+	run -0 env -i bash -c 'ulimit -s 64 && exec "$0" lock true' "$ONLYONE"
+	hold lock
+	run -0 env -i bash -c 'ulimit -s 64 && exec "$0" --status lock' "$ONLYONE"
+	[[ $output == "held by PID $HOLDER "* ]]
+	rm lock
+	run -75 env -i bash -c 'ulimit -s 64 && exec "$0" lock true' "$ONLYONE"
+	release
+}
+
+@test "in a directory deeper than a path can be long a lock works" {
+	local name
+	name=$(printf '%0250d' 0)
+	for _ in {1..20}; do
+		mkdir "$name"
+		cd "$name"
+	done
+	run -0 onlyone lock true
+	"$ONLYONE" lock sleep 60 3>&- & # a latch would be out of reach
+	eventually "the command runs" runs "$!" sleep
+	run -75 --separate-stderr onlyone lock true
+	[[ $stderr == "onlyone: lock: held by PID $! (sleep)" ]]
+	rm lock
+	run -75 --separate-stderr onlyone lock true
+	[[ $stderr == "onlyone: lock: held by PID $! (sleep): the file that it locked was removed or replaced" ]]
+	cd "$BATS_TEST_TMPDIR"
+}
+
 @test "without a free descriptor the command does not run" {
 	need prlimit
 	run -71 prlimit --nofile=5 onlyone lock touch ran 3>/dev/null 4>&-
@@ -578,6 +666,38 @@ need_mounts() {
 	ended 65 "$WAITER"
 	[[ $(cat said) == "onlyone: lock: $NO_RECORD" ]]
 	[[ $(cat lock) == precious && ! -e ran ]]
+}
+
+# -- a lease on it --
+
+# leased: somebody has a lease (fcntl(2)) on lock, and gives it back when `go` is there.
+leased() {
+	need perl
+	mkfifo ready
+	perl -MFcntl -e '
+		open my $lock, "<", "lock" or die $!;
+		fcntl $lock, 1024, F_RDLCK or die $!; # F_SETLEASE
+		$SIG{IO} = "IGNORE";
+		open my $ready, ">", "ready" or die $!;
+		close $ready;
+		select undef, undef, undef, 0.01 until -e "go";
+		fcntl $lock, 1024, F_UNLCK or die $!;
+		sleep 60' 3>&- &
+	disown "$!"
+	: <ready
+}
+
+@test "a file on which somebody has a lease counts as held, and is waited for" {
+	: >lock
+	leased
+	run -75 --separate-stderr onlyone lock touch ran
+	[[ ! -e ran && $stderr == "onlyone: lock: held by an unknown process" ]]
+	run -75 onlyone -w 0.1 lock touch ran
+	[[ ! -e ran ]]
+	"$ONLYONE" -b lock touch ran 3>&- &
+	: >go
+	ended 0 "$!"
+	[[ -e ran ]]
 }
 
 # -- directories that others may write --

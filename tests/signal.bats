@@ -281,6 +281,82 @@ got() {
 	[[ $output != *"$bystander"* ]]
 }
 
+# Such a keeper is root's own program, under another name, with a pidfd of whom that user likes.
+@test "nor a process that another user lets a keeper of his own keep" {
+	let_nobody_in
+	need cc
+	cat >pin.c <<-'END'
+		#include <stdlib.h>
+		#include <sys/syscall.h>
+		#include <unistd.h>
+		int main(int argc, char **argv)
+		{
+			if (argc == 3 && dup((int) syscall(SYS_pidfd_open, atoi(argv[1]), 0)) != -1)
+				execl(argv[2], argv[2], (char *) 0);
+			return 1;
+		}
+	END
+	cat >stay.c <<-'END'
+		#include <fcntl.h>
+		#include <unistd.h>
+		int main(void)
+		{
+			close(open("ready", O_WRONLY));
+			for (;;)
+				pause();
+		}
+	END
+	cc -o pin pin.c
+	cc -o stay stay.c
+	install -m 4755 stay onlyone-keeper
+	install -d -m 1777 open
+	mkfifo -m 666 ready
+	sleep 60 3>&- &
+	victim=$!
+	eventually "the victim runs" runs "$victim" sleep
+	setpriv --reuid=65534 --regid=65534 --clear-groups \
+		"$ONLYONE" open/lock ./pin "$victim" ./onlyone-keeper 3>&- &
+	keeper=$!
+	disown "$keeper"
+	: <ready
+	[[ $(cat "/proc/$keeper/comm") == onlyone-keeper ]]
+	grep -q "^Pid:[[:space:]]*$victim\$" "/proc/$keeper/fdinfo/"*
+	run -75 --separate-stderr onlyone --signal KILL open/lock
+	[[ $stderr == "onlyone: open/lock: held, and open in PID $keeper (onlyone-keeper): nothing signalled" ]]
+	run -0 onlyone --status open/lock
+	[[ $output == "held, and open in PID $keeper ("* && $output != *"$victim"* ]]
+	[[ $(onlyone --pid open/lock) == "$keeper" ]]
+	runs "$victim" sleep
+	[[ -e /proc/$keeper/exe ]]
+}
+
+# As over a socket (unix(7), SCM_RIGHTS): the user's lock, in a daemon of root's.
+@test "nor a daemon that has another user's descriptor, whatever he writes into the file" {
+	let_nobody_in
+	need_attributes
+	install -d -o 65534 his
+	as_nobody "$ONLYONE" his/lock true
+	attribute=$(getfattr --absolute-names --only-values -n user.onlyone his/lock)
+	mkfifo ready release
+	bash -c 'exec 9<>his/lock
+		setpriv --reuid=65534 --regid=65534 --clear-groups "$0" --fd 9 && echo >ready; read -r _ <release' "$ONLYONE" 3>&- &
+	daemon=$!
+	read -t 20 -r _ <>ready
+	for attribute in "" "$attribute"; do
+		[[ $(cat his/lock) == "$daemon" ]]
+		if [[ -n $attribute ]]; then
+			setfattr -n user.onlyone -v "$attribute" his/lock
+			forge his/lock "$daemon"
+		fi
+		run -75 --separate-stderr onlyone --signal KILL his/lock
+		[[ $stderr == "onlyone: his/lock: held, and open in PID $daemon (bash): nothing signalled" ]]
+		run -0 onlyone --status his/lock
+		[[ $output == "held, and open in PID $daemon (bash -c "* ]]
+	done
+	echo >release
+	wait "$daemon"
+}
+
 @test "the pidfd is opened before the last check, and the signal goes through it" {
 	need strace
 	hold lock
@@ -306,6 +382,17 @@ got() {
 	release
 }
 
+@test "another user's process, for root without CAP_SYS_PTRACE: by the user's own record" {
+	let_nobody_in
+	install -d -o 65534 his
+	mkfifo -m 666 ready
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$ONLYONE" his/lock sh -c 'echo >ready; exec sleep 60' 3>&- &
+	command=$!
+	read -t 20 -r _ <>ready
+	run -0 setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace "$ONLYONE" --signal TERM -w 20 his/lock
+	ended 143 "$command"
+}
+
 # -- and then --
 
 @test "-w returns when the lock is free" {
@@ -318,6 +405,14 @@ got() {
 	echo >release
 	wait "$signaller"
 	run -1 onlyone --status lock
+}
+
+@test "-w returns also when the command gives the lock back and lives on" {
+	start lock 'trap "sleep 0.5; onlyone -u --fd $ONLYONE_FD" TERM; sleep 60 3>&- {ONLYONE_FD}>&- & echo >ready
+		while :; do wait "$!"; done'
+	run -0 onlyone --signal TERM -w 20 lock
+	run -1 onlyone --status lock
+	runs "$COMMAND" bash
 }
 
 @test "-w gives up when the command outlasts it: 75, and a line that names it" {
