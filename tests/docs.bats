@@ -200,7 +200,7 @@ makes_itself_the_only_copy() {
 		PATH="$PATH" ./example
 	noted 'start job one two three'
 	kill "$(cat "/proc/$!/task/$!/children")"
-	wait $!
+	ended 0 "$!"
 }
 
 # words PID: its environment.
@@ -275,9 +275,11 @@ unit() {
 	eventually "it stands by" waiters srv/data 1
 	noted 'start server'
 	kill "$first"
-	wait "$first"
+	ended 0 "$first"
 	noted 'start server' TERM 'start server'
 	[[ $(onlyone --pid srv/data) == "$!" ]]
+	kill $!
+	ended 0 $!
 }
 
 @test "a server that has crashed starts anew when its workers have ended" {
@@ -318,7 +320,7 @@ dockerfile() {
 	run -0 "${healthcheck[@]}"
 	run -75 "${entrypoint[@]}"
 	kill $!
-	wait $!
+	ended 0 "$!"
 	noted 'start server' TERM
 	run -1 "${healthcheck[@]}"
 }
@@ -368,6 +370,7 @@ is_ready() {
 	make_here
 	read -ra container < <(kubernetes 1)
 	read -ra probe < <(kubernetes 2)
+	[[ $(dockerfile 'HEALTHCHECK CMD') == "$(kubernetes 2)" ]]
 	pod
 	old=$POD
 	noted 'start server'
@@ -379,6 +382,8 @@ is_ready() {
 	kill "$old"
 	noted 'start server' TERM 'start server'
 	eventually "the new one is ready" is_ready 0 "$POD"
+	kill "$POD"
+	ended 0 $!
 }
 
 @test "a data directory is guarded, also when it is emptied and when it is moved" {

@@ -509,3 +509,40 @@ need_trusted_attributes() {
 	run -0 --separate-stderr onlyone -v lock true
 	[[ -z $stderr ]]
 }
+
+# -- version 1.0.0 --
+
+# old_record LOCK PID TIME: as 1.0.0 wrote it, at TIME (CLOCK_BOOTTIME in nanoseconds).
+old_record() {
+	local booted
+	booted=$(awk -v now="$EPOCHREALTIME" '{ printf "%.0f", (now - $1) * 1000 }' /proc/uptime)
+	printf '%s\n' "$2" >"$1"
+	setfattr -n user.onlyone -v "$2 $3 $((booted + $3 / 1000000)) 123456789" "$1"
+}
+
+uptime_ns() {
+	awk '{ printf "%.0f", $1 * 1e9 }' /proc/uptime
+}
+
+@test "a record of version 1.0.0 guards its process, and no later one" {
+	desert lock
+	began=$(uptime_ns)
+	old_record lock "$HOLDER" $((began + 10000000))
+	run -75 --separate-stderr onlyone lock touch ran
+	[[ ! -e ran && $stderr == "onlyone: lock: held by PID $HOLDER (bash): it has closed the lock, "* ]]
+	old_record lock "$HOLDER" 1000000000 # of a process that began a second after the boot
+	run -0 onlyone lock true
+	old_record lock "$HOLDER" $((began + 10000000))
+	release
+	run -0 onlyone lock true
+	run -0 getfattr --only-values -n user.onlyone lock
+	[[ $output =~ ^[0-9a-f]+(\ [0-9a-f]+){5}$ ]]
+}
+
+@test "a lock file of version 1.0.0 without an attribute is refused until it is emptied" {
+	echo 4711 >lock
+	run -65 --separate-stderr onlyone lock touch ran
+	[[ ! -e ran && $stderr == *"empty it if it is an old PID file"* && $(cat lock) == 4711 ]]
+	: >lock
+	run -0 onlyone lock true
+}
