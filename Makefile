@@ -8,6 +8,7 @@
 #   make check-faults        every system call fails, or is the last one; needs strace
 #   make check-race          storms of starts beside removals and kills
 #   make fuzz                random text for the parsers; needs clang
+#   make mutants             changes of src that no test notices; MUTATE=src/record.c, or one line of it
 #   make bench               how long a start takes beside others; needs hyperfine
 #   make dist, clean
 #
@@ -16,7 +17,7 @@
 #   TESTS=tests/lock.bats    not all of them
 #   SANITIZE=1               AddressSanitizer and UndefinedBehaviorSanitizer
 
-VERSION = 1.0.0
+VERSION = 1.1.0
 PREFIX ?= /usr/local
 CFLAGS ?= -O2
 BUILD ?= build
@@ -91,7 +92,7 @@ need = @command -v $(1) >/dev/null || { echo "$(1) is missing: apt-get install $
 
 # bats runs tests side by side only with GNU parallel.
 JOBS ?= $(shell parallel --version 2>/dev/null </dev/null | grep -q GNU && echo $$(($$(nproc) * 3)))
-BATS = ONLYONE=$(abspath $(BUILD)/onlyone) bats $(if $(JOBS),--jobs $(JOBS))
+BATS = ONLYONE=$(abspath $(BUILD)/onlyone) tests/run $(if $(JOBS),--jobs $(JOBS))
 
 TESTS ?= tests
 check: all
@@ -125,13 +126,18 @@ $(BUILD)/fuzz: tests/fuzz/fuzz.c $(SOURCES) $(wildcard src/*.h) Makefile | $(BUI
 	clang $(ONLYONE_CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all -Isrc -o $@ tests/fuzz/fuzz.c $(filter-out src/main.c,$(SOURCES))
 
+MUTATE ?= $(wildcard src/*.[ch])
+mutants:
+	$(call need,bats,bats)
+	JOBS=$(JOBS) tests/mutants $(BUILD)/mutants $(MUTATE)
+
 bench: all
 	$(call need,hyperfine,hyperfine)
 	ONLYONE=$(abspath $(BUILD)/onlyone) tests/bench/run
 
 # -- lint --
 
-SCRIPTS = $(wildcard .ci/run tests/*.bash tests/*.bats tests/*/*.bats tests/*/*.bash tests/bench/run \
+SCRIPTS = $(wildcard .ci/run tests/run tests/*.bash tests/*.bats tests/*/*.bats tests/*/*.bash tests/bench/run \
 	src/*.bash tests/foreign)
 
 # Other sizes of words, and another order of bytes.
@@ -188,4 +194,4 @@ clean:
 
 FORCE:
 
-.PHONY: FORCE all check check-real check-faults check-race fuzz bench lint $(MACHINES:%=lint-%) install uninstall dist clean
+.PHONY: FORCE all check check-real check-faults check-race fuzz mutants bench lint $(MACHINES:%=lint-%) install uninstall dist clean

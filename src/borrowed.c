@@ -117,8 +117,11 @@ static void remember(struct lock *l)
 	const char *at = fdinfo;
 	struct procfs_lock lock;
 
-	if (fdinfo_read(l->fd, fdinfo) == -1)
-		return;
+	if (fdinfo_read(l->fd, fdinfo) == -1) {
+		if (errno == ENOENT)
+			return;
+		err(EX_OSERR, "%s", l->name);
+	}
 	while (procfs_next_lock(&at, &lock))
 		for (size_t i = 0; i < l->locking.count; i++)
 			/* NFS 3 shows an OFD lock as POSIX; a POSIX lock of the caller's own is not shown. */

@@ -78,23 +78,28 @@ static int collect(const char *list, const struct lock *l, struct own *own, stru
 
 /*
  * A list longer than a page comes in pieces, and a lock that is given back between two of them
- * moves the rest, so that one can be missed: look several times. Only the first takes long.
+ * moves the rest, so that one can be missed: look until twice the same was seen, or three times.
  */
 static int read_list(const struct lock *l, struct own *own, struct candidates *c)
 {
 	enum { PASSES = 3 };
-	size_t pieces = 2;
+	char *before = NULL, *list = NULL;
+	size_t pieces;
+	int failed = 0;
+	bool again = true;
 
-	for (int pass = 0; pass < PASSES && pieces > 1; pass++) {
-		char *list = procfs_read("/proc/locks", &pieces);
-		if (list == NULL)
-			return -1;
-		int failed = collect(list, l, own, c);
-		free(list);
-		if (failed)
-			return -1;
+	for (int pass = 0; !failed && again && pass < PASSES; pass++) {
+		free(before);
+		before = list;
+		list = procfs_read("/proc/locks", &pieces);
+		failed = list == NULL ? -1 : collect(list, l, own, c);
+		again = !failed && pieces > 1 && (before == NULL || strcmp(before, list) != 0);
 	}
-	return 0;
+	int why = errno;
+	free(before);
+	free(list);
+	errno = why;
+	return failed;
 }
 
 /* -- what counts -- */
@@ -192,28 +197,32 @@ static bool is_new(const struct stat *s, int64_t since)
 		       since;
 }
 
-/* Up to the root of the file system, which cannot be moved. */
-static bool way_is_unchanged(int parent, int depth, int64_t since)
+/*
+ * Up to the root of the file system, which cannot be moved; or up to a directory right below it,
+ * which must be old itself, since its parent cannot be seen.
+ */
+static bool is_unchanged(const struct way *way, int parent, int64_t since)
 {
 	char up[PATH_MAX] = ".";
 	struct stat s;
 	bool was_new = false;
-	size_t end = 1;
+	int level = 0;
 
-	for (; depth >= 0 && end + sizeof "/.." <= sizeof up; depth--, end += strlen("/..")) {
+	for (size_t end = 1; level <= way->depth && end + sizeof "/.." <= sizeof up; level++) {
 		if (fstatat(parent, up, &s, 0) == -1)
 			return false;
-		if (is_new(&s, since) && was_new)
+		bool hides_parent = level == way->depth && !way->is_whole;
+		if (is_new(&s, since) && (was_new || hides_parent))
 			return false;
 		was_new = is_new(&s, since);
 		strcpy(up + end, "/..");
+		end += strlen("/..");
 	}
-	return depth == -1 && end > 1;
+	return way->depth != -1 && level > way->depth;
 }
 
 bool displaced_is_ruled_out(const struct lock *l, const struct record *r)
 {
 	return r->untouched_since != 0 && !l->borrowed && !l->fs.remote && !l->is_mounted_over &&
-	       l->mount != UINT64_MAX &&
-	       way_is_unchanged(l->parent_fd, l->depth, r->untouched_since);
+	       l->mount != UINT64_MAX && is_unchanged(&l->way, l->parent_fd, r->untouched_since);
 }

@@ -42,7 +42,7 @@ struct holder {
 	struct record record;
 	pid_t *pids; /* ascending; empty where nobody is seen or may be named; see holder_free() */
 	size_t count;
-	bool is_shared;       /* by those pids */
+	bool is_shared;       /* by all of those */
 	bool is_by_onlyone;   /* what is locked is an exclusive lock of ours */
 	bool vouches;         /* a record that is written now may vouch for what was seen */
 	bool took_long;       /* displaced locks were looked for, and much may have happened */

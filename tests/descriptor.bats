@@ -129,6 +129,25 @@ TELL='echo "$ONLYONE_FD $(readlink "/proc/$$/fd/$ONLYONE_FD")"'
 	[[ $output == "$PWD/a b" ]]
 }
 
+@test "ONLYONE_PID is the command's own PID, however it is locked" {
+	mkdir data
+	local tell='[ "$ONLYONE_PID" = $$ ] && echo guarded'
+	for how in lock '-o lock' '-s lock' data '--as-is file' '-v -b lock' '--signal TERM lock' '--fd 9'; do
+		echo content >file
+		# shellcheck disable=SC2086 # options and the lock
+		run -0 onlyone $how sh -c "$tell" 9>>descriptor
+		[[ $output == guarded ]] || fail "$how: $output"
+	done
+	SHELL=/bin/sh run -0 onlyone lock -c "$tell"
+	[[ $output == guarded ]]
+}
+
+@test "its children inherit that, and so know that they are not it" {
+	run -0 onlyone lock sh -c 'sh -c "echo \$ONLYONE_PID \$\$"; echo $$'
+	read -r told own <<<"${lines[0]}"
+	[[ $told == "${lines[1]}" && $told != "$own" ]]
+}
+
 @test "the rest of the environment is as it was" {
 	export ONLYONE_LOCKS=1 ONLYONE_FDS=2 ONLYONE_DIRECTORY_FDS=3 XONLYONE_LOCK=4 ONLYONE_PIDS=5 # not our words
 	env -u _ >bare

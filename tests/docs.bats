@@ -31,7 +31,7 @@ manual_block() {
 
 # here: the same with the directories of the system below the test's own.
 here() {
-	sed -E "s,(^|[ \">=])(/data|/run|/srv|/tmp|/usr/local/bin)\b,\1$BATS_TEST_TMPDIR\2,g"
+	sed -E "s,(^|[ \">=:])(/data|/run|/src|/srv|/tmp|/usr/local/bin)\b,\1$BATS_TEST_TMPDIR\2,g"
 }
 
 # The directories that the examples name, and the commands: each a stand-in, of bin.
@@ -134,10 +134,11 @@ stand_in_for() {
 
 # A copy of what is built, to be built fast, and nothing of the make that may have started us.
 copy_tree() {
-	unset MAKEFLAGS MFLAGS MAKELEVEL CC CPPFLAGS LDFLAGS LDLIBS BUILD SANITIZE LINKAGE JOBS
+	unset MAKEFLAGS MFLAGS MAKELEVEL TESTS CC CPPFLAGS LDFLAGS LDLIBS BUILD SANITIZE LINKAGE JOBS
 	export CFLAGS=-O0
-	mkdir copy
+	mkdir -p copy/tests
 	cp -r "$TREE/Makefile" "$TREE/src" "$TREE/man" copy
+	cp "$TREE/tests/run" copy/tests
 	cd copy || return
 }
 
@@ -177,13 +178,34 @@ copy_tree() {
 @test "a script makes itself the only copy" {
 	make_here
 	script self
+	makes_itself_the_only_copy
+	run -0 onlyone run/job.lock true
+}
+
+@test "a script that is its own lock makes itself the only copy, and stays as it is" {
+	make_here
+	script itself
+	cp example before
+	makes_itself_the_only_copy
+	run -0 onlyone --as-is example true
+	cmp example before
+}
+
+makes_itself_the_only_copy() {
 	./example one 'two three' 3>&- &
 	noted 'start job one two three'
 	run -75 ./example
+	# Nor does a child of the guarded one pass for it, which has inherited what that was told.
+	run -75 env -i "$(words "$!" | grep ^ONLYONE_LOCK)" "$(words "$!" | grep ^ONLYONE_PID)" \
+		PATH="$PATH" ./example
 	noted 'start job one two three'
 	kill "$(cat "/proc/$!/task/$!/children")"
-	wait $!
-	run -0 onlyone run/job.lock true
+	ended 0 "$!"
+}
+
+# words PID: its environment.
+words() {
+	tr '\0' '\n' <"/proc/$1/environ"
 }
 
 @test "a part of a script runs under a lock" {
@@ -194,10 +216,11 @@ copy_tree() {
 	noted 'start rotate'
 }
 
-# scheduled: runs the crontab's line in the shell and the environment that cron gives it.
+# scheduled NAME: runs the crontab's line in the shell and the environment that cron gives it.
 scheduled() {
 	local command
-	read -r _ _ _ _ _ command < <(block crontab | here)
+	read -r _ _ _ _ _ command < <(block "$1" | here)
+	command=${command/ 3600 / ${after:-3600} }
 	env -i HOME="$PWD" PATH="$PWD/bin:/usr/bin:/bin" ONLYONE_TEST="$ONLYONE_TEST" \
 		sh -c "$command"
 }
@@ -205,26 +228,81 @@ scheduled() {
 @test "a line of a crontab skips its turn and causes no mail" {
 	make_here
 	[[ $(block crontab) =~ ^'*/5'(\ \*){4}' /' ]]
-	scheduled 3>&- &
+	scheduled crontab 3>&- &
 	disown
 	noted 'start backup'
-	run -75 scheduled
+	run -75 scheduled crontab
 	[[ -z $output ]]
 	noted 'start backup'
 }
 
-# unit KEY: what the unit sets.
+@test "a line of a crontab causes a mail only once the job is overdue" {
+	need_attributes
+	make_here
+	[[ $(block overdue) == "$(block crontab | sed 's/-q/& --overdue 3600/')" ]]
+	scheduled overdue 3>&- &
+	disown
+	noted 'start backup'
+	run -75 scheduled overdue
+	[[ -z $output ]]
+	after=0
+	run -75 scheduled overdue
+	[[ $output == "onlyone: $PWD/.backup.lock: overdue: held by PID $(cat .backup.lock) (backup), since "* ]]
+	noted 'start backup'
+}
+
+# unit NAME KEY: what the unit sets.
 unit() {
-	block unit | here | sed -n "s/^$1=//p"
+	block "$1" | here | sed -n "s/^$2=//p"
 }
 
 @test "a unit of systemd tells a copy that runs already from a failure" {
 	make_here
-	bash -c "exec $(unit ExecStart)" 3>&- &
+	bash -c "exec $(unit unit ExecStart)" 3>&- &
 	disown
 	noted 'start server'
 	[[ $(cat run/app.lock) == "$!" ]]
-	run -"$(unit RestartPreventExitStatus)" bash -c "$(unit ExecStart)"
+	run -"$(unit unit RestartPreventExitStatus)" bash -c "$(unit unit ExecStart)"
+}
+
+@test "a standby server takes over when the one that runs ends" {
+	make_here
+	[[ $(unit standby Restart) == always ]]
+	bash -c "exec $(unit standby ExecStart)" 3>&- &
+	first=$!
+	noted 'start server'
+	bash -c "exec $(unit standby ExecStart)" 3>&- &
+	eventually "it stands by" waiters srv/data 1
+	noted 'start server'
+	kill "$first"
+	ended 0 "$first"
+	noted 'start server' TERM 'start server'
+	[[ $(onlyone --pid srv/data) == "$!" ]]
+	kill $!
+	ended 0 $!
+}
+
+@test "a server that has crashed starts anew when its workers have ended" {
+	make_here
+	rm bin/server
+	cat >bin/server <<-'SH'
+		#!/bin/bash
+		echo start >>starts
+		[[ $(wc -l <starts) == 1 ]] || exit 0
+		mkfifo fifo
+		(echo $BASHPID >worker; read -r _ <fifo) &
+		until [[ -s worker ]]; do sleep 0.01; done
+		kill -KILL $$
+	SH
+	chmod +x bin/server
+	typed workers
+	loop=$!
+	eventually "the worker works" test -s worker
+	eventually "the next start waits for it" waiters run/app.lock 1
+	[[ $(wc -l <starts) == 1 ]]
+	echo >fifo
+	eventually "the loop has ended" gone "$loop"
+	[[ $(wc -l <starts) == 2 ]]
 }
 
 # dockerfile INSTRUCTION: the words of its JSON.
@@ -242,9 +320,70 @@ dockerfile() {
 	run -0 "${healthcheck[@]}"
 	run -75 "${entrypoint[@]}"
 	kill $!
-	wait $!
+	ended 0 "$!"
 	noted 'start server' TERM
 	run -1 "${healthcheck[@]}"
+}
+
+@test "the first stage of the container builds the static binary that the second one copies" {
+	need gcc make musl-gcc readelf
+	make_here
+	stand_in_for apt-get
+	copy_tree
+	ln -s copy ../src
+	while read -r line; do
+		bash -c "$line" >/dev/null
+	done < <(block dockerfile | here | sed -n 's/^RUN //p')
+	[[ $(cat ../apt-get.log) == $'update\ninstall -y make musl-tools' ]]
+	binary=$(block dockerfile | here | sed -n 's/^COPY --from=build \([^ ]*\) .*/\1/p')
+	run -0 "$binary" ../run/app.lock echo ran
+	[[ $output == ran ]]
+	[[ $(readelf -l "$binary") != *INTERP* ]]
+}
+
+# kubernetes NUMBER: the words of the pod's command, or of its probe.
+kubernetes() {
+	block kubernetes | here | sed -n 's/^ *command: \[\(.*\)\]$/\1/p' | sed -n "$1p" | tr -d '",'
+}
+
+# pod: starts one. $POD is its first process.
+pod() {
+	unshare --pid --fork --kill-child --mount-proc "${container[@]}" 3>&- &
+	eventually "the pod has a process" has_child $!
+	read -r POD <<<"$(cat "/proc/$!/task/$!/children")"
+}
+
+has_child() {
+	[[ -n $(cat "/proc/$1/task/$1/children") ]]
+}
+
+# is_ready STATUS POD: what its probe says.
+is_ready() {
+	local got=0
+	nsenter --target "$2" --pid --mount --wd="$PWD" "${probe[@]}" >/dev/null 2>&1 || got=$?
+	((got == $1))
+}
+
+@test "a new pod waits for the old one to end, and is ready when it has the volume" {
+	need_root
+	need unshare nsenter
+	make_here
+	read -ra container < <(kubernetes 1)
+	read -ra probe < <(kubernetes 2)
+	[[ $(dockerfile 'HEALTHCHECK CMD') == "$(kubernetes 2)" ]]
+	pod
+	old=$POD
+	noted 'start server'
+	eventually "the old one is ready" is_ready 0 "$old"
+	pod
+	eventually "the new one waits" waiters data 1
+	is_ready 77 "$POD"
+	is_ready 0 "$old"
+	kill "$old"
+	noted 'start server' TERM 'start server'
+	eventually "the new one is ready" is_ready 0 "$POD"
+	kill "$POD"
+	ended 0 $!
 }
 
 @test "a data directory is guarded, also when it is emptied and when it is moved" {
@@ -299,10 +438,11 @@ dockerfile() {
 	noted 'start server' HUP
 }
 
-@test "a new copy replaces the one that runs" {
+@test "a new copy replaces the one that runs, and starts where none does" {
 	make_here
-	serve
-	typed restart
+	typed replace
+	noted 'start server'
+	typed replace
 	noted 'start server' TERM 'start server'
 	[[ $(cat run/app.lock) == "$!" ]]
 }
@@ -313,7 +453,8 @@ dockerfile() {
 	for name in $(awk '/^```/ && NF == 2 { print $2 }' "$README") \
 		$(sed -n 's/^\.\\" example //p' "$MANUAL"); do
 		block "$name" >/dev/null
-		grep -qE "(block|script|typed) $name\b" "$BATS_TEST_FILENAME" || fail "no test runs $name"
+		grep -qE "(block|scheduled|script|typed|unit) $name\b" "$BATS_TEST_FILENAME" ||
+			fail "no test runs $name"
 	done
 }
 
@@ -340,13 +481,13 @@ dockerfile() {
 }
 
 told_options() {
-	onlyone --help | grep -E '^ {2,6}-' | cut -c1-29 |
+	onlyone --help | grep -E '^ {2,6}-' | sed -E 's/([^ ])  .*/\1/' |
 		grep -oE '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' | sort
 }
 
 manual_options() {
-	sed -n '/^\.Sh OPTIONS/,/^\.Sh ENVIRONMENT/s/^\.It //p' "$MANUAL" |
-		grep -oE 'Fl [a-zA-Z-]+' | sed 's/Fl /-/' | sort
+	sed -n '/^\.Sh DESCRIPTION/,/^\.Sh ENVIRONMENT/s/^\.It Fl/Fl/p' "$MANUAL" |
+		grep -oE 'Fl [a-zA-Z-]+' | sed 's/Fl /-/' | sort -u
 }
 
 @test "the exit statuses of status.h are those of the manual page and of README" {
@@ -375,6 +516,21 @@ statuses() {
 			[[ $word == *=* ]] || grep -qE "^\.PHONY:.* $word( |\$)" "$TREE/Makefile" || fail "$word"
 		done
 	done <commands
+}
+
+@test "the manual page tells what locks reach on every file system that mounts.c knows" {
+	section=$(sed -n '/^\.Ss Where the data is/,/^\.S/p' "$MANUAL")
+	run -0 grep -oE '^	\{ "[^"]+"' "$TREE/src/mounts.c"
+	for type in "${lines[@]}"; do
+		type=${type#*\"}
+		type=${type#fuse.}
+		case ${type%\"} in
+		nfs | nfs4) type=NFS ;;
+		vmhgfs-fuse) type=vmhgfs ;;
+		esac
+		grep -qw -e "${type%\"}" <<<"$section" || fail "not in the manual: $type"
+	done
+	((${#lines[@]} > 30))
 }
 
 @test "mandoc finds nothing to warn of in the manual page" {

@@ -341,6 +341,37 @@ after_release() {
 	done
 }
 
+@test "on purpose: other statuses tell of a file, a descriptor or a range that cannot be locked" {
+	need flock
+	run -66 flock -n missing/lock true
+	run -73 onlyone missing/lock true
+	run -65 flock -n 9 9>&-
+	run -64 onlyone --fd 9 9>&-
+	run -64 onlyone --start 1 --length 2 lock true
+}
+
+@test "on purpose: a refusal is told, unless -q, where flock is silent" {
+	need flock
+	hold lock
+	run -1 flock -n lock true
+	[[ -z $output ]]
+	run -75 --separate-stderr onlyone lock true
+	[[ -z $output && -n $stderr ]]
+	run -75 onlyone -q lock true
+	[[ -z $output ]]
+	release
+}
+
+@test "on purpose: --verbose speaks on standard error" {
+	need flock
+	run -0 --separate-stderr flock --verbose lock true
+	[[ -n $output && -z $stderr ]]
+	hold lock
+	run -75 --separate-stderr onlyone --verbose -w 0.1 lock true
+	[[ -z $output && -n $stderr ]]
+	release
+}
+
 @test "unlock: the lock is free and the descriptor stays open" {
 	need flock
 	local tool

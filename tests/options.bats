@@ -137,11 +137,12 @@ waits() {
 
 # -- waiting: see also wait.bats --
 
-@test "-n, --nonblock, --nb and nothing at all do not wait" {
+@test "-n, --nonblock, --nonblocking, --nb and nothing at all do not wait" {
 	hold lock
 	refused
 	refused -n
 	refused --nonblock
+	refused --nonblocking
 	refused --nb
 	release
 }
@@ -226,9 +227,9 @@ waits() {
 	run -3 env SHELL= onlyone lock -c 'exit 3'
 }
 
-@test "-F and --no-fork change nothing: the command is never forked" {
+@test "-F, --no-fork and --fcntl change nothing: the command is never forked" {
 	local option
-	for option in -F --no-fork; do
+	for option in -F --no-fork --fcntl; do
 		# shellcheck disable=SC2016 # for the shell that onlyone starts
 		"$ONLYONE" "$option" lock sh -c 'echo $$' >pid 3>&- &
 		wait "$!"
@@ -250,6 +251,15 @@ waits() {
 	release
 	run -0 onlyone -f lock true
 	run -0 onlyone --force lock true
+}
+
+@test "-l and --local change nothing where locks reach everybody" {
+	hold lock
+	refused -l
+	refused --local
+	release
+	run -0 onlyone -l lock true
+	run -0 onlyone --local lock true
 }
 
 @test "-q and --quiet say nothing about a conflict" {

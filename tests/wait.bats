@@ -28,7 +28,8 @@ signal() {
 
 need_perl() {
 	need perl
-	perl -MTime::HiRes=setitimer -e 1 || need perl-with-Time::HiRes
+	perl -MTime::HiRes=setitimer -e 1 2>/dev/null ||
+		missing perl "perl has no Time::HiRes" "apt-get install perl"
 }
 
 # -- getting the lock --
@@ -357,6 +358,43 @@ holds_shared() {
 	touch enough
 	kill "$sharer"
 	wait
+}
+
+# -- what is told --
+
+# terminal COMMAND: as typed at one, and what that shows. The status is the command's.
+terminal() {
+	local status=0 shown
+	shown=$(script -qec "$1" /dev/null </dev/null) || status=$?
+	tr -d '\r' <<<"$shown"
+	return "$status"
+}
+
+@test "on a terminal a wait is told, once" {
+	need script
+	hold lock
+	run -75 terminal 'onlyone -w 0.3 lock touch ran'
+	[[ ${lines[0]} == "onlyone: lock: waiting: held by PID $HOLDER (sh)" ]]
+	[[ ${lines[1]} == "onlyone: lock: held by PID $HOLDER (sh)" && ${#lines[@]} == 2 && ! -e ran ]]
+	terminal 'onlyone -b lock touch ran' >told 3>&- &
+	eventually "it waits" waiters lock 1
+	release
+	ended 0 $!
+	[[ $(cat told) == "onlyone: lock: waiting: held by PID $HOLDER (sh)" && -e ran ]]
+}
+
+@test "not with -q, not where nobody waits, and not where messages go elsewhere" {
+	need script
+	hold lock
+	run -75 terminal 'onlyone -q -w 0.3 lock touch ran'
+	[[ -z $output ]]
+	run -75 terminal 'onlyone lock touch ran'
+	[[ $output == "onlyone: lock: held by PID $HOLDER (sh)" ]]
+	run -75 terminal 'onlyone -w 0.3 lock touch ran 2>told'
+	[[ -z $output && $(cat told) == "onlyone: lock: held by PID $HOLDER (sh)" && ! -e ran ]]
+	release
+	run -0 terminal 'onlyone -b lock echo ran'
+	[[ $output == ran ]]
 }
 
 # -- signals --
