@@ -365,7 +365,7 @@ is_ready() {
 }
 
 @test "a new pod waits for the old one to end, and is ready when it has the volume" {
-	need_root
+	need_unshare --mount --pid --fork --kill-child
 	need unshare nsenter
 	make_here
 	read -ra container < <(kubernetes 1)
