@@ -4,6 +4,8 @@
 
 load helper
 
+AS=() # who asks: the user who has started it
+
 # stays PROGRAM START...: START... has made PROGRAM of the process that was started, and a second one
 # is refused while it serves. Ends it again.
 stays() {
@@ -11,7 +13,7 @@ stays() {
 	shift
 	start "$@"
 	runs "$program"
-	[[ $(onlyone --pid lock) == "$SERVER" ]]
+	[[ $("${AS[@]}" onlyone --pid lock) == "$SERVER" ]]
 	run -75 timeout 20 "$@"
 	[[ $output == "onlyone: lock: held by PID $SERVER ($program)"* ]] || fail "$output"
 	answers
@@ -35,10 +37,10 @@ keeps_lock() {
 	eventually "it writes $1" test -s "$1"
 	local pid
 	pid=$(xargs <"$1")
-	onlyone --pid lock | grep -qx "$pid" || fail "$(onlyone --status lock): not PID $pid"
-	run -75 onlyone lock touch ran
+	"${AS[@]}" onlyone --pid lock | grep -qx "$pid" || fail "$(onlyone --status lock): not PID $pid"
+	run -75 "${AS[@]}" onlyone lock touch ran
 	[[ $output == *"PID $pid ("*"): the recorded process "*" has ended" ]] || fail "$output"
-	run -75 onlyone --signal KILL lock # it is not the one that was recorded
+	run -75 "${AS[@]}" onlyone --signal KILL lock # it is not the one that was recorded
 	answers
 	end "$pid"
 }
@@ -154,16 +156,16 @@ setup_postgres() {
 @test "postgres: stays; started by pg_ctl it keeps the lock" {
 	setup_postgres
 	let_others_in
-	as_postgres=(unshare --ipc setpriv --reuid postgres --regid postgres --init-groups)
+	AS=(unshare --ipc setpriv --reuid postgres --regid postgres --init-groups)
 	install -d -o postgres home
 	cd home || return
-	"${as_postgres[@]}" initdb -D data -A trust --no-sync >/dev/null
+	"${AS[@]}" initdb -D data -A trust --no-sync >/dev/null
 	options="-h '' -k . -c dynamic_shared_memory_type=mmap"
 	answers() {
 		[[ $(psql -h "$PWD/data" -U postgres -AXtc 'select 1' 2>&1) == 1 ]]
 	}
-	stays postgres "${as_postgres[@]}" onlyone lock postgres -D data -h '' -k . -c dynamic_shared_memory_type=mmap
-	goes "${as_postgres[@]}" onlyone lock pg_ctl -D data -l log -o "$options" start
+	stays postgres "${AS[@]}" onlyone lock postgres -D data -h '' -k . -c dynamic_shared_memory_type=mmap
+	goes "${AS[@]}" onlyone lock pg_ctl -D data -l log -o "$options" start
 	head -n 1 data/postmaster.pid >postgres.pid
 	keeps_lock postgres.pid
 }
