@@ -92,7 +92,7 @@ need = @command -v $(1) >/dev/null || { echo "$(1) is missing: apt-get install $
 
 # bats runs tests side by side only with GNU parallel.
 JOBS ?= $(shell parallel --version 2>/dev/null </dev/null | grep -q GNU && echo $$(($$(nproc) * 3)))
-BATS = ONLYONE=$(abspath $(BUILD)/onlyone) bats $(if $(JOBS),--jobs $(JOBS))
+BATS = ONLYONE=$(abspath $(BUILD)/onlyone) tests/run $(if $(JOBS),--jobs $(JOBS))
 
 TESTS ?= tests
 check: all
@@ -137,7 +137,7 @@ bench: all
 
 # -- lint --
 
-SCRIPTS = $(wildcard .ci/run tests/*.bash tests/*.bats tests/*/*.bats tests/*/*.bash tests/bench/run \
+SCRIPTS = $(wildcard .ci/run tests/run tests/*.bash tests/*.bats tests/*/*.bats tests/*/*.bash tests/bench/run \
 	src/*.bash tests/foreign)
 
 # Other sizes of words, and another order of bytes.

@@ -197,28 +197,32 @@ static bool is_new(const struct stat *s, int64_t since)
 		       since;
 }
 
-/* Up to the root of the file system, which cannot be moved. */
-static bool way_is_unchanged(int parent, int depth, int64_t since)
+/*
+ * Up to the root of the file system, which cannot be moved; or up to a directory right below it,
+ * which must be old itself, since its parent cannot be seen.
+ */
+static bool is_unchanged(const struct way *way, int parent, int64_t since)
 {
 	char up[PATH_MAX] = ".";
 	struct stat s;
 	bool was_new = false;
-	size_t end = 1;
+	int level = 0;
 
-	for (; depth >= 0 && end + sizeof "/.." <= sizeof up; depth--, end += strlen("/..")) {
+	for (size_t end = 1; level <= way->depth && end + sizeof "/.." <= sizeof up; level++) {
 		if (fstatat(parent, up, &s, 0) == -1)
 			return false;
-		if (is_new(&s, since) && was_new)
+		bool hides_parent = level == way->depth && !way->is_whole;
+		if (is_new(&s, since) && (was_new || hides_parent))
 			return false;
 		was_new = is_new(&s, since);
 		strcpy(up + end, "/..");
+		end += strlen("/..");
 	}
-	return depth == -1 && end > 1;
+	return way->depth != -1 && level > way->depth;
 }
 
 bool displaced_is_ruled_out(const struct lock *l, const struct record *r)
 {
 	return r->untouched_since != 0 && !l->borrowed && !l->fs.remote && !l->is_mounted_over &&
-	       l->mount != UINT64_MAX &&
-	       way_is_unchanged(l->parent_fd, l->depth, r->untouched_since);
+	       l->mount != UINT64_MAX && is_unchanged(&l->way, l->parent_fd, r->untouched_since);
 }

@@ -2,7 +2,6 @@
 
 #include "status.h"
 
-#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -55,34 +54,32 @@ static bool is_ours(const char *entry)
 	return false;
 }
 
-static void keep_open(const struct lock *l, int fd, bool open)
+static int keep_open(int fd, bool open)
 {
-	if (fd != -1 && fcntl(fd, F_SETFD, open ? 0 : FD_CLOEXEC) == -1)
-		err(EX_OSERR, "%s", l->name);
+	return fd == -1 ? 0 : fcntl(fd, F_SETFD, open ? 0 : FD_CLOEXEC);
 }
 
-void handover_exec(const struct lock *l, bool inherit, char **command)
+int handover_exec(const struct lock *l, bool inherit, char **command)
 {
 	enum { FEW = 256 };
 	char *few[FEW], **all = few;
 	struct words w;
 	size_t count = 0;
 
-	keep_open(l, l->fd, inherit);
-	keep_open(l, l->directory, inherit);
+	if (keep_open(l->fd, inherit) == -1 || keep_open(l->directory, inherit) == -1)
+		return EX_OSERR;
 	while (environ[count] != NULL)
 		count++;
 	/* Not setenv(3): to wake the allocator would cost more than all the rest of this. */
 	if (count + WORDS >= FEW)
 		all = reallocarray(NULL, count + WORDS + 1, sizeof *all);
 	if (all == NULL)
-		err(EX_OSERR, "%s", l->name);
+		return EX_OSERR;
 	size_t n = write_words(l, inherit, &w, all);
 	for (size_t i = 0; i < count; i++)
 		if (!is_ours(environ[i]))
 			all[n++] = environ[i];
 	all[n] = NULL;
 	execvpe(command[0], command, all);
-	lock_release(l); /* a descriptor of the caller's outlives us */
-	err(errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE, "%s", command[0]);
+	return errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE;
 }

@@ -1,6 +1,5 @@
 /*
  * What the command inherits: the lock's descriptors, and some words about them in its environment.
- * What fails here ends the program with a message.
  */
 #ifndef HANDOVER_H
 #define HANDOVER_H
@@ -14,7 +13,9 @@
  * together they tell the guarded process from its children, which inherit both. ONLYONE_FD is the
  * number of the inherited descriptor, and ONLYONE_DIRECTORY_FD that of LOCK itself where it is a
  * directory. Unless inherit, the descriptors end at exec and neither number is set.
+ *
+ * Where that fails it returns the status to exit with, and errno.
  */
-_Noreturn void handover_exec(const struct lock *l, bool inherit, char **command);
+int handover_exec(const struct lock *l, bool inherit, char **command);
 
 #endif

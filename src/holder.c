@@ -151,7 +151,7 @@ static bool is_among(struct record *r, const struct lockers *found, bool by_only
 }
 
 /* Who holds the lock that is known to be held. */
-static int identify(struct holder *h, const struct lock *l, int state, bool can_name)
+static int identify(struct holder *h, const struct lock *l, int state, const struct identity *self)
 {
 	struct locker_target targets[2];
 	struct lockers found;
@@ -161,7 +161,8 @@ static int identify(struct holder *h, const struct lock *l, int state, bool can_
 	h->kind = HOLDER_UNSEEN;
 	h->is_locked = true;
 	h->is_by_onlyone = state == LOCK_HELD_BY_ONE;
-	if (h->is_by_onlyone && h->record.is_known && h->record.pid == getpid()) {
+	if (h->is_by_onlyone && h->record.is_known && h->record.pid == self->pid &&
+		h->record.start == self->start) {
 		h->kind = HOLDER_OURSELVES;
 		return 0;
 	}
@@ -169,7 +170,7 @@ static int identify(struct holder *h, const struct lock *l, int state, bool can_
 	enum process_life life = record_life(&h->record);
 	if (h->is_trusted && h->is_by_onlyone && life != PROCESS_ENDED)
 		return set_recorded(h, life == PROCESS_LIVES ? HOLDER_RECORDED : HOLDER_HIDDEN);
-	if (!can_name)
+	if (self->scope == 0)
 		return 0;
 	if (set_targets(targets, unique, &count, l) == -1)
 		return -1;
@@ -250,7 +251,7 @@ static int find_once(
 	if (state == -1)
 		return -1;
 	if (state != LOCK_FREE || view == VIEW_REFUSED)
-		return identify(h, l, state, can_name);
+		return identify(h, l, state, self);
 	if (find_displaced(h, l, ours, can_name) == -1)
 		return -1;
 	return h->kind == HOLDER_NONE ? find_recorded(h, l, ours) : 0;
@@ -261,25 +262,25 @@ static int find_once(
  * not: a tenth of a second or a second is enough for either. A displaced one may have ended after it
  * was seen in the list.
  */
-static bool give_it_a_moment(const struct holder *h, int *tries)
+static bool give_it_a_moment(const struct holder *h, int64_t began)
 {
-	if (*tries <= 0)
-		return false;
-	*tries -= h->is_displaced ? 7 : 1; /* the list takes long */
+	int64_t passed = clock_now(CLOCK_MONOTONIC) - began;
+
 	if (h->kind == HOLDER_OTHERS && h->count == 1 && keeper_is_late(h->pids[0]))
-		return holder_wait(h, deadline_within(DEADLINE_NEVER, SECOND)) == 1;
-	return h->kind == HOLDER_UNSEEN &&
+		return passed < SECOND &&
+		       holder_wait(h, deadline_within(DEADLINE_NEVER, SECOND)) == 1;
+	return h->kind == HOLDER_UNSEEN && passed < 100 * MILLISECOND &&
 	       deadline_wait(deadline_within(DEADLINE_NEVER, 5 * MILLISECOND), -1) == 0;
 }
 
 int holder_find(
 	struct holder *h, const struct lock *l, enum holder_view view, const struct identity *self)
 {
-	int tries = 20;
+	const int64_t began = clock_now(CLOCK_MONOTONIC);
 
 	if (find_once(h, l, view, self) == -1)
 		return -1;
-	while (give_it_a_moment(h, &tries)) {
+	while (give_it_a_moment(h, began)) {
 		holder_free(h);
 		if (find_once(h, l, view == VIEW_OURS ? view : VIEW_ASKING, self) == -1)
 			return -1;

@@ -66,8 +66,8 @@ static const char *below(const char *path, const char *point)
 	return strcmp(path + length, "/") == 0 ? "" : path + length;
 }
 
-static bool hash_below(
-	const struct procfs_mount *m, const char *path, const char *name, uint64_t *h, int *depth)
+static bool hash_below(const struct procfs_mount *m, const char *path, const char *name,
+	uint64_t *h, struct way *way)
 {
 	const char *rest = below(path, m->point);
 
@@ -78,9 +78,11 @@ static bool hash_below(
 	*h = hash_text(*h, strcmp(m->root, "/") == 0 ? "" : m->root);
 	*h = hash_text(*h, rest);
 	*h = hash_text(hash_text(*h, "/"), name);
-	*depth = strcmp(m->root, "/") == 0 ? 0 : -1;
-	for (; *depth != -1 && *rest != '\0'; rest++)
-		*depth += *rest == '/';
+	/* A root of one directory (a subvolume) can be moved, too, but nothing above it. */
+	way->is_whole = strcmp(m->root, "/") == 0;
+	way->depth = strchr(m->root + 1, '/') == NULL ? 0 : -1;
+	for (; way->depth != -1 && *rest != '\0'; rest++)
+		way->depth += *rest == '/';
 	return true;
 }
 
@@ -89,7 +91,7 @@ static bool hash_below(
  * the kernel calls the directory is seen from our root, and so is the mount point in mountinfo.
  */
 static int hash_path(
-	int parent, const char *name, const struct procfs_mount *m, uint64_t *h, int *depth)
+	int parent, const char *name, const struct procfs_mount *m, uint64_t *h, struct way *way)
 {
 	char link[FDINFO_PATH], path[PATH_MAX];
 
@@ -100,17 +102,17 @@ static int hash_path(
 	if (length == -1)
 		return errno == ENOENT || errno == ENAMETOOLONG ? 0 : -1;
 	path[length] = '\0';
-	return hash_below(m, path, name, h, depth);
+	return hash_below(m, path, name, h, way);
 }
 
-uint64_t mark_of(int parent, const char *name, const struct procfs_mount *m, int *depth)
+uint64_t mark_of(int parent, const char *name, const struct procfs_mount *m, struct way *way)
 {
 	uint64_t directory, path;
 
-	*depth = -1;
+	*way = (struct way){ .depth = -1 };
 	if (hash_directory(parent, name, &directory) == -1)
 		return 0;
-	switch (hash_path(parent, name, m, &path, depth)) {
+	switch (hash_path(parent, name, m, &path, way)) {
 	case -1:
 		return 0;
 	case 0:

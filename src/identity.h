@@ -29,10 +29,13 @@
  * path inside the file system cannot be told (m is NULL, or the path is too long) the directory
  * stands for both halves.
  *
- * *depth is how many directories there are from the root of the file system down to parent; -1 where
- * that cannot be told, or where only a part of the file system is mounted.
+ * *way tells of the directories above parent.
  */
-uint64_t mark_of(int parent, const char *name, const struct procfs_mount *m, int *depth);
+struct way {
+	int depth; /* how many lie above parent, up to what is mounted; -1 where that cannot be told */
+	bool is_whole; /* the file system itself is mounted, and not a directory of it */
+};
+uint64_t mark_of(int parent, const char *name, const struct procfs_mount *m, struct way *way);
 
 /* Whether end, of any lock, is a mark. */
 bool mark_is(uint64_t end);

@@ -13,6 +13,7 @@
 #ifndef LOCKFILE_H
 #define LOCKFILE_H
 
+#include "identity.h"
 #include "locking.h"
 #include "mounts.h"
 
@@ -37,7 +38,7 @@ struct lock {
 	bool as_is;       /* the file has content of its own, and the record is in an attribute */
 	uint64_t mark;    /* its name (identity.h); 0 where there is no such directory */
 	uint64_t mount;   /* the mnt_id of the directory; UINT64_MAX if not known */
-	int depth;        /* of the directory in its file system, as identity.h tells it */
+	struct way way;   /* to the directory, as identity.h tells it */
 	bool is_mounted_over; /* the file is on another mount, which may come and go without a trace */
 	/* The ctimes of the file and of its directory when it was seen to be what LOCK names. */
 	struct timespec changed, directory_changed;

@@ -20,8 +20,6 @@
  */
 #include "ask.h"
 #include "borrowed.h"
-#include "deadline.h"
-#include "describe.h"
 #include "gaps.h"
 #include "handover.h"
 #include "holder.h"
@@ -30,7 +28,7 @@
 #include "opening.h"
 #include "options.h"
 #include "record.h"
-#include "signalled.h"
+#include "start.h"
 #include "status.h"
 #include "unlock.h"
 
@@ -40,23 +38,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* What a start knows. */
-struct start {
-	const struct options *o;
-	struct lock lock;
-	struct identity self;  /* scope 0 where /proc does not tell it */
-	struct holder found;   /* in the last look for another copy */
-	bool is_ours;          /* then: we have the lock */
-	int64_t waiting_since; /* 0 while nobody was told of a wait */
-};
-
 static int run(const struct options *o);
 static struct start prepare(const struct options *o);
-static bool find_another_copy(struct start *s);
-static void wait_or_refuse(struct start *s);
-static void replace(struct start *s);
-static void tell_waited(const struct start *s);
 static void write_record(const struct start *s);
+static _Noreturn void fail_to_run(const struct start *s, int status);
 
 int main(int argc, char **argv)
 {
@@ -98,7 +83,8 @@ static int run(const struct options *o)
 	write_record(&s);
 	if (o->command == NULL)
 		return EXIT_SUCCESS; /* the caller's descriptor keeps the lock */
-	handover_exec(&s.lock, !o->close, o->command);
+	int status = handover_exec(&s.lock, !o->close, o->command);
+	fail_to_run(&s, status);
 }
 
 static struct start prepare(const struct options *o)
@@ -150,7 +136,7 @@ static bool is_the_caller(const struct start *s)
 }
 
 /* The recorded process lives, or may, without the lock: that is what --force is about. */
-static bool can_be_forced(const struct start *s)
+bool can_be_forced(const struct start *s)
 {
 	return s->is_ours &&
 	       (s->found.kind == HOLDER_WITHOUT_LOCK || s->found.kind == HOLDER_HIDDEN);
@@ -183,7 +169,7 @@ static bool take(struct start *s)
 	return true;
 }
 
-static bool find_another_copy(struct start *s)
+bool find_another_copy(struct start *s)
 {
 	enum { ROUNDS = 100 };
 
@@ -205,115 +191,6 @@ static bool find_another_copy(struct start *s)
 		lock_close(&s->lock);
 	}
 	errx(EX_OSERR, "%s: is moved or changed again and again", s->lock.name);
-}
-
-/* -- waiting and refusing -- */
-
-/* Says who holds the lock, unless -q, and ends with the status for that. */
-static _Noreturn void refuse(const struct start *s, const char *suffix)
-{
-	const struct options *o = s->o;
-	const struct holder *h = &s->found;
-	const bool overdue = holder_is_overdue(h, o->overdue);
-
-	lock_release(&s->lock);
-	if (overdue)
-		warnx("%s: overdue: %s%s%s", s->lock.name, holder_describe(h, false),
-			holder_since(h), suffix);
-	else if (!o->quiet)
-		warnx("%s: %s%s%s", s->lock.name, holder_describe(h, false),
-			o->overdue == -1 ? "" : holder_since(h), suffix);
-	exit(o->held_status);
-}
-
-/* Once, with -v or where somebody sits before a terminal. */
-static void tell_waiting(struct start *s)
-{
-	const bool tell = s->o->verbose || (!s->o->quiet && isatty(STDERR_FILENO));
-
-	if (s->waiting_since != 0 || !tell)
-		return;
-	/* Who ends gives the lock back a moment before it is gone: that is not worth a word. */
-	if (s->found.kind == HOLDER_WITHOUT_LOCK &&
-		holder_wait(
-			&s->found, deadline_within(s->o->request.deadline, 100 * MILLISECOND)) == 1)
-		return;
-	warnx("%s: waiting: %s", s->lock.name, holder_describe(&s->found, false));
-	s->waiting_since = clock_now(CLOCK_MONOTONIC);
-}
-
-static void tell_waited(const struct start *s)
-{
-	int64_t waited = clock_now(CLOCK_MONOTONIC) - s->waiting_since;
-
-	if (s->waiting_since != 0 && s->o->verbose)
-		warnx("%s: waited %.3f s", s->lock.name, (double) waited / (double) SECOND);
-}
-
-static void wait_for_process(const struct start *s, int64_t deadline)
-{
-	if (holder_wait(&s->found, deadline) == -1)
-		err(EX_OSERR, "%s: the holder cannot be waited for", s->lock.name);
-}
-
-/*
- * Returns when it is time to look again, with the lock or without: the next look takes it once more,
- * which changes nothing where we have it.
- */
-static void wait_or_refuse(struct start *s)
-{
-	const int64_t deadline = s->o->request.deadline;
-
-	if (deadline_reached(deadline))
-		refuse(s, can_be_forced(s) ? "; --force starts all the same" : "");
-	lock_release(&s->lock);
-	tell_waiting(s);
-	if (s->is_ours) {
-		/*
-		 * A displaced lock may be that of a start like us, whose file was replaced and which waits
-		 * for us in turn: what it opens next is what LOCK names now. So look again every second.
-		 */
-		wait_for_process(
-			s, s->found.is_displaced ? deadline_within(deadline, SECOND) : deadline);
-	} else if (lock_take(&s->lock, &s->o->request, deadline) == LOCK_HELD &&
-		   !deadline_reached(deadline)) {
-		/* It could not even be opened, because of a lease. */
-		wait_for_process(s, deadline_within(deadline, SECOND));
-	}
-}
-
-/*
- * --signal with a command: signals the holder once, and takes its place when it has given the lock
- * up. Whoever else has it by then is not signalled, and not waited for.
- */
-static void replace(struct start *s)
-{
-	const struct options *o = s->o;
-	struct signalled signalled;
-	bool sent = false;
-
-	while (find_another_copy(s)) {
-		lock_release(&s->lock);
-		if (!sent && o->overdue != -1 && !holder_is_overdue(&s->found, o->overdue))
-			refuse(s, ": not overdue, nothing signalled");
-		if (!sent &&
-			signalled_send(&signalled, &s->found, o->signal, o->kill_after) == -1) {
-			if (errno == ESRCH)
-				refuse(s, ": nothing signalled");
-			err(errno == EPERM ? EX_NOPERM : EX_OSERR, "%s: PID %d", s->lock.name,
-				(int) s->found.record.pid);
-		}
-		if (sent && !signalled_still_holds(&signalled, &s->found))
-			refuse(s, "");
-		sent = true;
-		tell_waiting(s);
-		switch (signalled_wait(&signalled, &s->found, o->request.deadline)) {
-		case -1:
-			err(EX_OSERR, "%s: the holder cannot be waited for", s->lock.name);
-		case 0:
-			refuse(s, "");
-		}
-	}
 }
 
 /* -- the record -- */
@@ -363,4 +240,19 @@ static void write_record(const struct start *s)
 			: errno == EACCES  ? "right to set attributes"
 					   : "user attributes",
 			s->o->close);
+}
+
+/*
+ * The command could not be run. Where it was forced to start beside a process that its record guards,
+ * that record comes back; and a descriptor of the caller's, which outlives us, bears what it bore.
+ */
+static _Noreturn void fail_to_run(const struct start *s, int status)
+{
+	int why = errno;
+
+	if (s->found.kind != HOLDER_NONE && !s->o->request.shared)
+		record_put_back(&s->lock, &s->found.record);
+	lock_release(&s->lock);
+	errno = why;
+	err(status, "%s", status == EX_OSERR ? s->lock.name : s->o->command[0]);
 }

@@ -198,7 +198,7 @@ static int look_at_mount(struct lock *l, int parent, const char *file)
 		m.id = UINT64_MAX;
 	}
 	l->mount = m.id;
-	l->mark = mark_of(parent, file, found, &l->depth);
+	l->mark = mark_of(parent, file, found, &l->way);
 	int failed = l->mark == 0 ? -1 : filesystem_look(&l->fs, found, parent);
 	free(text);
 	return failed;

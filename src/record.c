@@ -1,5 +1,6 @@
 #include "record.h"
 
+#include "attribute.h"
 #include "deadline.h"
 #include "number.h"
 #include "retry.h"
@@ -9,61 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 enum { PID_HIGHEST = 1 << 22 }; /* PID_MAX_LIMIT of the kernel's linux/threads.h */
-
-/* -- the attribute -- */
-
-/* The second is root's alone (xattr(7)): tmpfs has the first only since Linux 6.6. */
-static const char *const lock_files[] = { "user.onlyone", "trusted.onlyone" },
-			 *const as_is_files[] = { "user.onlyone.as-is", "trusted.onlyone.as-is" };
-
-/* By errno: EPERM and ENOSYS where a sandbox forbids the calls, or a file system their use. */
-static bool is_unsupported(void)
-{
-	return errno == EOPNOTSUPP || errno == ENOSYS || errno == EPERM;
-}
-
-static ssize_t get_attribute(int fd, const char *const names[], char *text)
-{
-	ssize_t length = fgetxattr(fd, names[0], text, RECORD_ATTRIBUTE_SIZE);
-
-	if (length == -1 && is_unsupported())
-		length = fgetxattr(fd, names[1], text, RECORD_ATTRIBUTE_SIZE);
-	if (length == -1 && (errno == ENODATA || errno == ERANGE || is_unsupported()))
-		length = 0;
-	text[length == -1 ? 0 : length] = '\0';
-	return length;
-}
-
-/* 1 written, 0 not to be had on this file system, -1 with errno. */
-static int set_attribute(const struct lock *l, const char *text, size_t length)
-{
-	const char *const *names = l->as_is ? as_is_files : lock_files;
-	int failed = fsetxattr(l->record_fd, names[0], text, length, 0);
-
-	if (failed && is_unsupported())
-		failed = fsetxattr(l->record_fd, names[1], text, length, 0);
-	if (!failed)
-		return 1;
-	/* Also where we may lock the file, but not write it: --mode 444, --as-is. */
-	return is_unsupported() || errno == EACCES || errno == EROFS ? 0 : -1;
-}
-
-/* 0, also where there is none; -1 with errno. */
-static int remove_attribute(const struct lock *l)
-{
-	const char *const *names = l->as_is ? as_is_files : lock_files;
-	int failed = fremovexattr(l->record_fd, names[0]);
-
-	if (failed && is_unsupported())
-		failed = fremovexattr(l->record_fd, names[1]);
-	return !failed || errno == ENODATA || errno == EACCES || errno == EROFS || is_unsupported()
-		       ? 0
-		       : -1;
-}
 
 /* -- reading -- */
 
@@ -235,11 +184,11 @@ static int read_content(const struct lock *l, struct record *r)
 /* A lock file that is to be locked as it is, or the other way round: 1, 0, or -1 with errno. */
 static int is_of_the_other_kind(const struct lock *l, const struct record *r)
 {
-	char other[RECORD_ATTRIBUTE_SIZE + 1];
+	char other[ATTRIBUTE_SIZE + 1];
 
 	if (r->attribute_length > 0)
 		return 0;
-	ssize_t length = get_attribute(l->record_fd, l->as_is ? lock_files : as_is_files, other);
+	ssize_t length = attribute_get(l, !l->as_is, other);
 	return length == -1 ? -1 : length > 0;
 }
 
@@ -248,8 +197,7 @@ int record_read(const struct lock *l, uint32_t scope, struct record *r)
 	*r = (struct record){ .kind = RECORD_EMPTY };
 	if (read_content(l, r) == -1)
 		return -1;
-	ssize_t length = get_attribute(
-		l->record_fd, l->as_is ? as_is_files : lock_files, r->attribute);
+	ssize_t length = attribute_get(l, l->as_is, r->attribute);
 	if (length == -1)
 		return -1;
 	r->attribute_length = (size_t) length;
@@ -277,16 +225,16 @@ enum process_life record_life(const struct record *r)
 
 static int write_attribute(const struct lock *l, const struct record_request *w)
 {
-	char text[RECORD_ATTRIBUTE_SIZE];
+	char text[ATTRIBUTE_SIZE];
 	int64_t written = w->vouches ? clock_now(CLOCK_REALTIME) : 0;
 
 	if (w->who.scope == 0)
-		return remove_attribute(l);
+		return attribute_remove(l);
 	int length = snprintf(text, sizeof text,
 		"%x %" PRIx64 " %" PRIx64 " %" PRIx64 " %x %" PRIx64, (unsigned) w->who.pid,
 		w->who.start, (uint64_t) (clock_now(CLOCK_BOOTTIME) / MILLISECOND),
 		(uint64_t) (written / MILLISECOND), w->who.scope, l->mark);
-	return set_attribute(l, text, (size_t) length);
+	return attribute_set(l, text, (size_t) length);
 }
 
 /*
@@ -332,13 +280,13 @@ static enum record_written write_both(const struct lock *l, const struct record_
 	return dated == 1 ? RECORD_DATED : RECORD_UNDATED;
 }
 
-static void put_back(const struct lock *l, const struct record *old)
+void record_put_back(const struct lock *l, const struct record *old)
 {
 	write_content(l, old->text, old->length);
 	if (old->attribute_length > 0)
-		set_attribute(l, old->attribute, old->attribute_length);
+		attribute_set(l, old->attribute, old->attribute_length);
 	else
-		remove_attribute(l);
+		attribute_remove(l);
 }
 
 enum record_written record_write(
@@ -355,7 +303,7 @@ enum record_written record_write(
 	struct stat s;
 	fstat(l->record_fd, &s);
 	if (written == RECORD_NO_CONTENT || written == RECORD_NO_ATTRIBUTE)
-		put_back(l, old);
+		record_put_back(l, old);
 	if (sigaction(SIGXFSZ, &found, NULL) == -1)
 		return RECORD_NO_CONTENT;
 	errno = why;
@@ -364,5 +312,5 @@ enum record_written record_write(
 
 int record_clear(const struct lock *l)
 {
-	return remove_attribute(l) == -1 ? -1 : write_content(l, "", 0);
+	return attribute_remove(l) == -1 ? -1 : write_content(l, "", 0);
 }

@@ -6,8 +6,7 @@
  * invisible to all who read PID files.
  *
  * The extended attribute user.onlyone is for us, and decides: which incarnation of that PID it was,
- * so that a later process that bears the same number is not taken for it. Where there are no user
- * attributes, as on tmpfs before Linux 6.6, root's records have it in trusted.onlyone. It is
+ * so that a later process that bears the same number is not taken for it. It is
  * `PID START LOCKED WRITTEN SCOPE MARK` in hexadecimal: the identity of the process and the mark of
  * the lock (identity.h); CLOCK_BOOTTIME and CLOCK_REALTIME in milliseconds when it was written; a
  * WRITTEN of 0 vouches for nothing. Version 1.0.0 wrote four decimal numbers, which are understood.
@@ -18,6 +17,7 @@
 #ifndef RECORD_H
 #define RECORD_H
 
+#include "attribute.h"
 #include "deadline.h"
 #include "identity.h"
 #include "lockfile.h"
@@ -28,11 +28,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-enum {
-	RECORD_SIZE = 256, /* what is longer is no record, even where scripts add PIDs */
-	RECORD_ATTRIBUTE_SIZE =
-		100, /* of ours at most 64, which ext4 keeps in an inode of 256 bytes */
-};
+enum { RECORD_SIZE = 256 }; /* what is longer is no record, even where scripts add PIDs */
 
 /* The clock may have been set by that, in nanoseconds, and a record vouches all the same. */
 #define RECORD_CLOCK_TOLERANCE (100 * MILLISECOND)
@@ -59,7 +55,7 @@ struct record {
 	int64_t untouched_since;
 	struct stat file;
 	/* As found, so that it can be put back. */
-	char text[RECORD_SIZE + 1], attribute[RECORD_ATTRIBUTE_SIZE + 1];
+	char text[RECORD_SIZE + 1], attribute[ATTRIBUTE_SIZE + 1];
 	size_t length, attribute_length;
 };
 
@@ -92,6 +88,9 @@ enum record_written {
 /* Makes w the record of l, which the caller has locked and whose record it has read into *old. */
 enum record_written record_write(
 	const struct lock *l, const struct record_request *w, const struct record *old);
+
+/* What was there before record_write(), as far as that is possible. */
+void record_put_back(const struct lock *l, const struct record *old);
 
 /* Empties the record. -1 with errno. */
 int record_clear(const struct lock *l);

@@ -54,7 +54,7 @@ bool signalled_still_holds(const struct signalled *s, const struct holder *h)
 		    now->locked_at == then->locked_at;
 
 	/* Another program's lock, with the old record in the file, is of those who come after it. */
-	return same && h->is_trusted && (!has_ended(s) || h->is_by_onlyone);
+	return same && h->is_trusted && !h->is_displaced && (!has_ended(s) || h->is_by_onlyone);
 }
 
 int signalled_wait(struct signalled *s, const struct holder *h, int64_t deadline)

@@ -102,7 +102,8 @@ offered() {
 # What a system with bash-completion has loaded before.
 with_bash_completion() {
 	BASH_COMPLETION=/usr/share/bash-completion/bash_completion
-	[[ -e $BASH_COMPLETION ]] || need bash_completion
+	[[ -e $BASH_COMPLETION ]] ||
+		missing bash-completion "no bash-completion" "apt-get install bash-completion"
 }
 
 @test "with bash-completion the command's own completion follows" {

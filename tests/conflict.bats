@@ -40,17 +40,11 @@ bystander() {
 	disown "$!"
 }
 
-need_root() {
-	((EUID != 0)) || { need setpriv && return; }
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "needs root"
-	skip "needs root"
-}
-
 # In a directory that another user can work in: the folders above may be shut to that user, paths
 # from inside are not.
 NOBODY=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 shared_with_nobody() {
-	need_root
+	need_nobody
 	mkdir -m 777 open
 	cp "$ONLYONE" open/onlyone
 	cd open || return
@@ -91,6 +85,7 @@ shared_with_nobody() {
 }
 
 @test "another user's holder is named to root" {
+	need_sight
 	shared_with_nobody
 	mkfifo -m 666 ready never
 	"${NOBODY[@]}" ./onlyone lock sh -c 'echo >ready; read -r _ <never' 3>&- &
@@ -166,7 +161,8 @@ shared_with_nobody() {
 # Its record is taken away, and comes back while the refused copy, which cannot see it otherwise, is
 # held up in the pause after its first look.
 @test "a holder that has not written its record yet is given a moment" {
-	need strace getfattr setfattr
+	need strace
+	need_attributes
 	shared_with_nobody
 	hold -m 644 lock
 	local incarnation
@@ -234,7 +230,7 @@ shared_with_nobody() {
 }
 
 @test "nor is one that inherited the PID of the recorded process" {
-	need getfattr setfattr
+	need_attributes
 	onlyone lock true
 	bystander
 	local _ start rest
@@ -248,7 +244,8 @@ shared_with_nobody() {
 }
 
 @test "nor is a bystander whom another user has written into a lock file of his" {
-	need getfattr setfattr
+	need_attributes
+	need_sight
 	shared_with_nobody
 	bystander
 	mkfifo -m 666 ready never
@@ -262,7 +259,7 @@ shared_with_nobody() {
 }
 
 @test "nor one whom anybody could have written into the file" {
-	need getfattr setfattr
+	need_attributes
 	bystander
 	hold -m 666 lock
 	forge lock "$BYSTANDER"
@@ -323,8 +320,8 @@ shared_with_nobody() {
 
 @test "on a file system without user attributes a holder is named by what /proc shows of it" {
 	shared_with_nobody
-	unshare -m true 2>/dev/null || need mount-namespaces
 	mkdir fs
+	need_unshare --mount mount -t ramfs none fs
 	run -0 unshare -m sh -euc '
 		mount -t ramfs none fs
 		cp onlyone fs
@@ -362,7 +359,7 @@ shared_with_nobody() {
 }
 
 @test "a lock of which nothing can be seen from a container, not even in /proc/locks, is held" {
-	need_root
+	need_unshare --pid --fork --kill-child --mount-proc
 	hold_to_the_end flock lock
 	run -75 timeout -k 1 20 unshare --pid --fork --kill-child --mount-proc "$ONLYONE" lock touch ran
 	[[ $output == "onlyone: lock: held by an unknown process" && ! -e ran ]]

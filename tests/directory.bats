@@ -167,8 +167,8 @@ refused() {
 }
 
 @test "the directory under another mount is the same lock" {
-	need_root
 	mkdir data alias
+	need_unshare --mount mount --bind data alias
 	hold data
 	run -75 unshare --mount bash -c 'mount --bind data alias; exec onlyone alias touch ran'
 	[[ ! -e ran ]]
@@ -353,21 +353,18 @@ foreign() {
 }
 
 @test "a directory that one may not write into" {
-	need_root
-	need setpriv
-	chmod a+x "$BATS_RUN_TMPDIR"
-	install -D -m 755 "$ONLYONE" bin/onlyone
+	let_nobody_in
 	mkdir -m 755 data
-	run -77 --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups bin/onlyone data touch ran
+	run -77 --separate-stderr as_nobody "$ONLYONE" data touch ran
 	[[ ! -e ran && $stderr == "onlyone: data/.onlyone: Permission denied" ]]
 	mkdir -m 700 closed
-	run -77 --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups bin/onlyone closed true
+	run -77 --separate-stderr as_nobody "$ONLYONE" closed true
 	[[ $stderr == "onlyone: closed: Permission denied" ]]
 }
 
 @test "a directory on a read-only file system" {
-	need_root
 	mkdir data
+	need_unshare --mount mount --bind data data
 	run -73 --separate-stderr unshare --mount bash -ec '
 		mount --bind data data
 		mount -o remount,bind,ro data

@@ -186,7 +186,7 @@ believed() {
 }
 
 @test "what vouches for a file: its record in root's file alone, its times, and the clock" {
-	need_root
+	need_nobody
 	need_attributes
 	need cc
 	make_dater
@@ -296,8 +296,8 @@ believed() {
 }
 
 @test "without user attributes: removed, replaced by a copy, an older one moved back" {
-	need_root
 	mkdir bare
+	need_unshare --mount mount -t ramfs none bare
 	run -0 unshare --mount bash -ec '
 		mount -t ramfs none bare
 		cd bare
@@ -409,8 +409,8 @@ believed() {
 }
 
 @test "removed under another path to the same directory" {
-	need_root
 	mkdir run alias
+	need_unshare --mount mount --bind run alias
 	hold run/lock
 	run -0 unshare --mount bash -c '
 		mount --bind run alias
@@ -425,6 +425,7 @@ believed() {
 # -- who --
 
 @test "the holder is another user's: root names it" {
+	need_sight
 	let_nobody_in
 	install -d -m 777 open
 	cd open
@@ -514,6 +515,7 @@ believed() {
 }
 
 @test "the holder is another user's, in a directory of that user's, of a group's or of everybody's" {
+	need_sight
 	let_nobody_in
 	install -d -o 65534 -m 755 his
 	install -d -g 65534 -m 775 groups
@@ -565,7 +567,7 @@ believed() {
 }
 
 @test "the holder is in another PID namespace: refused all the same, both ways" {
-	need_root
+	need_unshare --pid --fork --kill-child --mount-proc
 	hold lock
 	rm lock
 	run -75 unshare --pid --fork --mount-proc "$ONLYONE" lock touch ran
@@ -778,6 +780,32 @@ does_not_look() {
 	[[ -z $stderr ]]
 }
 
+@test "ten thousand locks of other programs: the list is read, no process is looked into" {
+	need strace
+	need perl
+	mkfifo ready
+	perl -MFcntl -e '
+		open my $other, "+>", "other" or die $!;
+		for (1 .. 10000) {
+			my $range = pack "s s x![q] q q l x4", F_WRLCK, 0, 2 * $_, 1, 0;
+			fcntl $other, F_SETLK, $range or die $!;
+		}
+		open my $ready, ">", "ready" or die $!;
+		close $ready;
+		sleep 60' 3>&- &
+	disown "$!"
+	: <ready
+	# One pass where the list came in one piece, else three.
+	ASAN_OPTIONS=detect_leaks=0 strace -o trace -e trace=open,openat "$ONLYONE" lock true
+	(($(grep -c '"/proc/locks"' trace) <= 3))
+	! grep '"/proc/[0-9]' trace
+	hold lock
+	rm lock
+	ASAN_OPTIONS=detect_leaks=0 run -75 strace -o trace -e trace=open,openat "$ONLYONE" lock true
+	(($(grep -c '"/proc", ' trace) == 1)) # each process once
+	release
+}
+
 @test "a path that reads like another without its slashes is free" {
 	mkdir on one
 	hold on/elock
@@ -789,7 +817,7 @@ does_not_look() {
 }
 
 @test "directories of the same inode on two file systems are two" {
-	need_root
+	need_unshare --mount mount -t tmpfs none .
 	mkdir one two
 	run -0 unshare --mount bash -ec '
 		mount -t tmpfs none one
@@ -808,7 +836,7 @@ does_not_look() {
 }
 
 @test "the same path below another root is another lock" {
-	need_root
+	need_unshare --mount mount --bind . .
 	need chroot
 	run -0 unshare --mount bash -ec '
 		for root in one two; do
@@ -891,6 +919,7 @@ refused_by_the_forger() {
 }
 
 @test "a lock that another user has made to look like a displaced one keeps root out, who is told of him" {
+	need_sight
 	let_nobody_in
 	need cc
 	make_forge
@@ -902,14 +931,22 @@ refused_by_the_forger() {
 	pretend exclusive open/mine/his
 	as_nobody rm -r open/mine
 	refused_by_the_forger
+}
 
-	# and with mounts of his own, where it stands at the very place
+@test "so does one that stands at the very place, in mounts of that user's own" {
+	need_sight
+	let_nobody_in
+	need cc
+	make_forge
+	as_nobody unshare --user --map-root-user --mount mount --bind open run ||
+		missing userns "a user may have no mounts of his own" "user namespaces for everybody"
 	pretend unshare --user --map-root-user --mount sh -c 'mount --bind open run && exec "$0" "$@"' exclusive run/hers
 	[[ $(readlink "/proc/$FORGER/fd/"*) == *"$PWD/run/hers"* ]]
 	refused_by_the_forger
 }
 
 @test "where root cannot see him device and inode are told" {
+	need_unshare --pid --fork --kill-child --mount-proc
 	let_nobody_in
 	need cc
 	make_forge
@@ -962,7 +999,7 @@ refused_by_the_forger() {
 }
 
 @test "the same path in another mount namespace is another lock" {
-	need_root
+	need_unshare --mount mount -t tmpfs none .
 	mkdir run
 	hold run/lock
 	run -0 unshare --mount bash -ec 'mount -t tmpfs none run; onlyone run/lock true'
@@ -970,7 +1007,7 @@ refused_by_the_forger() {
 }
 
 @test "what is mounted over a lock's directory is another lock, that of what is mounted" {
-	need_root
+	need_unshare --mount mount --bind . .
 	mkdir one other
 	hold one/lock
 	run -0 unshare --mount bash -ec 'mount --bind other one; exec onlyone one/lock true'

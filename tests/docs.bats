@@ -136,8 +136,9 @@ stand_in_for() {
 copy_tree() {
 	unset MAKEFLAGS MFLAGS MAKELEVEL TESTS CC CPPFLAGS LDFLAGS LDLIBS BUILD SANITIZE LINKAGE JOBS
 	export CFLAGS=-O0
-	mkdir copy
+	mkdir -p copy/tests
 	cp -r "$TREE/Makefile" "$TREE/src" "$TREE/man" copy
+	cp "$TREE/tests/run" copy/tests
 	cd copy || return
 }
 

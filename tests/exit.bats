@@ -163,12 +163,12 @@ cannot_run() {
 }
 
 @test "77: permission is missing" {
-	((EUID != 0)) || need setpriv
+	((EUID != 0)) || need_nobody
 	mkdir -m 555 shut
 	cp "$ONLYONE" onlyone
 	chmod 755 .
 	if ((EUID == 0)); then
-		run -77 setpriv --reuid=65534 --regid=65534 --clear-groups ./onlyone shut/lock true
+		run -77 as_nobody ./onlyone shut/lock true
 	else
 		run -77 ./onlyone shut/lock true
 	fi

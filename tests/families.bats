@@ -236,18 +236,16 @@ in_turn() {
 
 # From inside a folder that may be shut to that user paths are not.
 @test "who may only read a lock file can share its lock, and not have it alone" {
-	need_root
-	need setpriv
-	local as_nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+	need_nobody
 	mkdir -m 755 open
 	cp "$ONLYONE" open/onlyone
 	cd open
 	onlyone lock true
 	chmod 644 lock
-	run -7 "${as_nobody[@]}" ./onlyone -s lock sh -c 'exit 7'
-	run -77 "${as_nobody[@]}" ./onlyone lock touch ran
+	run -7 as_nobody ./onlyone -s lock sh -c 'exit 7'
+	run -77 as_nobody ./onlyone lock touch ran
 	[[ $output == "onlyone: lock: Permission denied" && ! -e ran ]]
 	hold lock
-	run -75 "${as_nobody[@]}" ./onlyone -s lock true
+	run -75 as_nobody ./onlyone -s lock true
 	release
 }

@@ -106,7 +106,7 @@ go() {
 }
 
 @test "for a caller outside of the PID namespace the lock is taken, and nobody is recorded" {
-	need_root
+	need_unshare --pid --fork
 	onlyone lock true
 	exec 9>>lock
 	run -0 unshare --pid --fork "$ONLYONE" --fd 9

@@ -47,16 +47,6 @@ no_strays() {
 	[[ -z $(strays) ]]
 }
 
-# need TOOL...: skips the test where a tool is missing; in CI that is a failure.
-need() {
-	local tool
-	for tool; do
-		command -v "$tool" >/dev/null && continue
-		[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "$tool is missing"
-		skip "$tool is missing"
-	done
-}
-
 fail() {
 	printf '%s\n' "$*" >&2
 	return 1
@@ -152,35 +142,127 @@ forge() {
 	setfattr -n user.onlyone -v "$(printf '%x %x %s' "$2" "${stat[19]}" "$rest")" "$1"
 }
 
-# -- who may do what here --
+# -- what a test needs, found out by trying it --
 
-need_root() {
-	((EUID != 0)) || return 0
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "needs root"
-	skip "needs root"
+# missing NAME WHAT REMEDY: skips the test for want of WHAT, and notes the REMEDY for the end of the
+# run. With ONLYONE_NO_SKIP that is a failure, unless ONLYONE_MAY_LACK has the NAME.
+missing() {
+	[[ -z ${ONLYONE_NO_SKIP:-} || " ${ONLYONE_MAY_LACK:-} " == *" $1 "* ]] ||
+		fail "$2 (may lack: $1)" || return
+	[[ -z ${ONLYONE_SKIPS:-} ]] || printf '%s\n' "$3" >>"$ONLYONE_SKIPS"
+	skip "$2"
+}
+
+# need TOOL...: the tools are there, and strace may trace. A tool's NAME is that of its package.
+need() {
+	local tool
+	for tool; do
+		command -v "$tool" >/dev/null ||
+			missing "$(package_of "$tool")" "$tool is missing" "apt-get install $(package_of "$tool")"
+		[[ $tool != strace ]] || strace -o /dev/null true 2>/dev/null ||
+			missing ptrace "strace may not trace" CAP_SYS_PTRACE
+	done
+}
+
+package_of() {
+	case $1 in
+	btrfs | mkfs.btrfs) echo btrfs-progs ;;
+	cc) echo gcc ;;
+	chpst) echo runit ;;
+	chroot) echo coreutils ;;
+	flock | prlimit | setpriv | unshare) echo util-linux ;;
+	getfattr | setfattr) echo attr ;;
+	initdb | postgres | psql) echo postgresql ;;
+	lckdo) echo moreutils ;;
+	musl-gcc) echo musl-tools ;;
+	nginx) echo nginx-light ;;
+	readelf) echo binutils ;;
+	redis-cli) echo redis-server ;;
+	s6-setlock) echo s6 ;;
+	setlock) echo daemontools ;;
+	ssh | ssh-keygen) echo openssh-client ;;
+	sshd) echo openssh-server ;;
+	*) echo "$1" ;;
+	esac
 }
 
 need_attributes() {
+	need_attributes_in "$PWD"
+}
+
+# need_attributes_in DIRECTORY: files have user attributes there (on tmpfs since Linux 6.6).
+need_attributes_in() {
+	local probe
 	need setfattr getfattr
+	probe=$(mktemp "$1/probe.XXXXXX")
+	setfattr -n user.probe -v 1 "$probe" 2>/dev/null ||
+		missing attributes "no user attributes in $1" "a TMPDIR with user attributes"
+	rm "$probe"
+}
+
+# need_unshare OPTION... [COMMAND...]: namespaces of one's own, and COMMAND can be done in them.
+need_unshare() {
+	local options=() said remedy=root
+	need unshare
+	while [[ ${1:-} == -* ]]; do
+		options+=("$1")
+		shift
+	done
+	said=$(unshare "${options[@]}" -- "${@:-true}" 2>&1) && return
+	((EUID != 0)) || remedy=CAP_SYS_ADMIN
+	case $said in
+	*propagation*) remedy="a / that is a mount point" ;;
+	*/proc/sys/*) remedy="a /proc/sys that can be written" ;;
+	esac
+	said=${said#unshare: }
+	said=${said#unshare failed: }
+	missing namespaces "unshare ${options[*]}: ${said%%$'\n'*}" "$remedy"
+}
+
+# need_container: what in_container and next_pid_is do.
+need_container() {
+	need_unshare --pid --fork --kill-child --mount-proc bash -ec 'next_pid_is 100'
+}
+
+# need_nobody: files and processes of another user's.
+need_nobody() {
+	need setpriv
 	: >probe
-	setfattr -n user.probe -v 1 probe 2>/dev/null && return
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "no user attributes in $PWD"
-	skip "no user attributes in $PWD"
+	{ chown 65534 probe && as_nobody true; } 2>/dev/null ||
+		missing root "there is no being another user" root
+	rm probe
+}
+
+# need_sight: of what another user's processes have open.
+need_sight() {
+	local other
+	need_nobody
+	mkfifo probe
+	as_nobody sh -c 'echo $$; exec sleep 60' >probe 3>&- &
+	read -t 20 -r other <>probe || fail "there is no process of nobody's"
+	readlink "/proc/$other/fd/0" >/dev/null ||
+		missing sight "another user's descriptors cannot be seen" CAP_SYS_PTRACE
+	kill "$other"
+	wait "$!" 2>/dev/null || :
+	rm probe
 }
 
 # Lets the user nobody run onlyone in here, wherever it was built.
 let_nobody_in() {
-	need_root
-	need setpriv
+	need_nobody
 	chmod a+x "$BATS_RUN_TMPDIR"
 	install -D -m 755 "$ONLYONE" bin/onlyone
 	ONLYONE=$PWD/bin/onlyone
 	PATH=$PWD/bin:$PATH
+	as_nobody test -x "$ONLYONE" ||
+		missing tmp "other users may not come to $PWD" "a TMPDIR that is open to all users"
 }
 
 as_nobody() {
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
 }
+
+# -- containers --
 
 # For the script: the next process in its PID namespace gets the number $1.
 next_pid_is() {

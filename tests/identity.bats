@@ -13,6 +13,7 @@ start() {
 	# From another directory: this one must not be what keeps the kernel's idea of LOCK's.
 	(cd / && exec onlyone "$OLDPWD/$1" bash -c "$close"'echo >"$0"; exec sleep 60' "$BATS_TEST_TMPDIR/ready") \
 		3>&- >/dev/null 2>&1 &
+	# shellcheck disable=SC2034 # the scripts read it
 	SERVER=$!
 	read -t 20 -r _ <>"$BATS_TEST_TMPDIR/ready"
 }
@@ -37,29 +38,43 @@ is_refused() {
 }
 export -f start is is_refused
 
-on_btrfs() {
-	need_root
+need_btrfs() {
 	need mkfs.btrfs btrfs
 	truncate -s 128M disk
 	mkfs.btrfs -q disk
 	mkdir btrfs
+	need_unshare --mount --pid --fork --kill-child --mount-proc mount -o loop disk btrfs
+}
+
+on_btrfs() {
 	unshare --mount --pid --fork --kill-child --mount-proc bash -euc 'mount -o loop disk btrfs && cd btrfs && eval "$0"' "$1"
 }
 
+# Finds `lower`, `upper` and `merged`.
+mount_overlay() {
+	mount -t overlay -o lowerdir=lower,upperdir=upper/new,workdir=upper/work none merged
+}
+export -f mount_overlay
+
 # The script finds `lower`, and `merged`, whose new files are on another file system.
 on_overlayfs() {
-	need_root
-	mkdir tree
+	mkdir -p tree
 	unshare --mount --pid --fork --kill-child --mount-proc bash -euc '
 		cd tree
-		mkdir lower upper merged
+		mkdir -p lower upper merged
 		mount -t tmpfs none lower
 		mount -t tmpfs none upper
 		mkdir upper/new upper/work
 		eval "$0"' "$1"
 }
 
+need_overlayfs() {
+	need_unshare --mount --pid --fork --kill-child --mount-proc mount -t tmpfs none .
+	on_overlayfs mount_overlay || missing overlayfs "no overlayfs" "a kernel with overlayfs"
+}
+
 @test "btrfs: the server of a subvolume is not that of its snapshot" {
+	need_btrfs
 	run -0 on_btrfs '
 		btrfs -q subvolume create s
 		start s/lock
@@ -73,6 +88,7 @@ on_overlayfs() {
 }
 
 @test "btrfs: files of the same number in two subvolumes are two" {
+	need_btrfs
 	run -0 on_btrfs '
 		for name in one two; do
 			btrfs -q subvolume create "$name"
@@ -94,6 +110,7 @@ on_overlayfs() {
 
 @test "btrfs: flock of the same number in another subvolume is told from one here" {
 	need flock
+	need_btrfs
 	run -0 on_btrfs '
 		for name in one two; do
 			btrfs -q subvolume create "$name"
@@ -105,6 +122,7 @@ on_overlayfs() {
 }
 
 @test "btrfs: a snapshot that is rolled back to under the server is the same lock" {
+	need_btrfs
 	run -0 on_btrfs '
 		btrfs -q subvolume create s
 		start s/lock
@@ -117,6 +135,7 @@ on_overlayfs() {
 }
 
 @test "btrfs: a snapshot that is rolled back to under a server that has closed the lock" {
+	need_btrfs
 	run -0 on_btrfs '
 		btrfs -q subvolume create s
 		start s/lock closed
@@ -128,9 +147,10 @@ on_overlayfs() {
 }
 
 @test "overlayfs: a file that nobody holds is free, whatever file of another layer has its number" {
+	need_overlayfs
 	run -0 on_overlayfs '
 		for n in {1..64}; do : >"lower/old$n"; done
-		mount -t overlay -o lowerdir=lower,upperdir=upper/new,workdir=upper/work none merged
+		mount_overlay
 		start merged/lock
 		inode=$(stat -c %i merged/lock) same=
 		for n in {1..64}; do
@@ -145,8 +165,9 @@ on_overlayfs() {
 }
 
 @test "overlayfs: a directory whose number has changed is the same: a server that has closed the lock is guarded" {
+	need_overlayfs
 	run -0 on_overlayfs '
-		mount -t overlay -o lowerdir=lower,upperdir=upper/new,workdir=upper/work none merged
+		mount_overlay
 		mkdir merged/run
 		number=$(stat -c %i merged/run)
 		start merged/run/lock closed

@@ -213,7 +213,7 @@ in_state() {
 # -- never without need --
 
 @test "a process that inherited the recorded PID is not taken for the command" {
-	need_root
+	need_container
 	need_attributes
 	run -0 in_container '
 		next_pid_is 100
@@ -229,7 +229,7 @@ in_state() {
 }
 
 @test "a container's start is not refused on account of the one before it" {
-	need_root
+	need_container
 	need_attributes
 	for _ in 1 2 3; do
 		run -0 unshare --pid --fork --mount-proc "$ONLYONE" lock sh -c 'echo $$'
@@ -240,7 +240,7 @@ in_state() {
 }
 
 @test "a container's record says nothing about the process that bears its number on the host" {
-	need_root
+	need_container
 	need_attributes
 	sleep 60 3>&- &
 	run -0 in_container 'next_pid_is "$1"; onlyone lock true & wait "$!"' "$!"
@@ -249,7 +249,7 @@ in_state() {
 }
 
 @test "the host's record says nothing about the process that bears its number in a container" {
-	need_root
+	need_container
 	need_attributes
 	mkfifo go
 	sh -c 'read -r _ <go; exec "$0" lock true' "$ONLYONE" 3>&- &
@@ -264,7 +264,7 @@ in_state() {
 }
 
 @test "a PID namespace with its parent's /proc starts like any other" {
-	need_root
+	need_unshare --pid --fork --kill-child bash -ec 'next_pid_is 100'
 	need_attributes
 	sleep 60 3>&- & # /proc shows it under the number that is recorded
 	run -0 timeout -k 1 10 unshare --pid --fork --kill-child bash -ec '
@@ -276,9 +276,9 @@ in_state() {
 }
 
 @test "a record from another time namespace says nothing about the process that bears its number" {
-	need_root
+	need_container
+	need_unshare --fork --time --boottime=1000000
 	need_attributes
-	[[ -e /proc/self/ns/time ]] || fail "no time namespaces here"
 	run -0 in_container '
 		unshare --fork --time --boottime 1000000 onlyone lock true
 		pid=$(cat lock)
@@ -329,9 +329,9 @@ in_state() {
 }
 
 @test "a record from another boot is not believed" {
-	need_root
-	desert lock
 	echo 11111111-2222-3333-4444-555555555555 >boot_id
+	need_unshare --mount mount --bind boot_id /proc/sys/kernel/random/boot_id
+	desert lock
 	run -75 onlyone lock true
 	run -0 unshare --mount bash -ec 'mount --bind boot_id /proc/sys/kernel/random/boot_id; exec onlyone lock true'
 	release
@@ -443,8 +443,8 @@ in_state() {
 }
 
 @test "without user attributes a start goes on as before, and -v says what is missing" {
-	need_root
 	mkdir bare
+	need_unshare --mount mount -t ramfs none bare
 	run -0 --separate-stderr unshare --mount bash -ec '
 		mount -t ramfs none bare
 		cd bare
@@ -473,8 +473,15 @@ without_user_attributes() {
 	PATH=$PWD/old:$PATH
 }
 
+need_trusted_attributes() {
+	need setfattr
+	: >probe
+	setfattr -n trusted.probe -v 1 probe 2>/dev/null ||
+		missing trusted "no trusted attributes in $PWD" "CAP_SYS_ADMIN, and a TMPDIR with attributes"
+}
+
 @test "where only root has attributes, root's starts are guarded by those" {
-	need_root
+	need_trusted_attributes
 	without_user_attributes
 	desert lock
 	run -0 getfattr -d -m - lock

@@ -6,7 +6,7 @@ load helper
 # copy_tree DIRECTORY: what make dist packs, and nothing of the make that may have started us.
 copy_tree() {
 	need gcc make
-	unset MAKEFLAGS MFLAGS MAKELEVEL CC CPPFLAGS LDFLAGS LDLIBS BUILD SANITIZE LINKAGE JOBS
+	unset MAKEFLAGS MFLAGS MAKELEVEL CC CPPFLAGS LDFLAGS LDLIBS BUILD SANITIZE LINKAGE JOBS TESTS
 	unset PREFIX DESTDIR
 	export CFLAGS=-O0 # builds faster
 	mkdir "$1"

@@ -40,11 +40,12 @@ takes() {
 # unprivileged ARG...: onlyone as a user whom permissions stop, in a directory `open` of ours. The
 # folders above may be shut to that user; paths from inside are not.
 unprivileged() {
+	((EUID != 0)) || need_nobody
 	mkdir -p -m 777 open
 	cp "$ONLYONE" open/onlyone
 	cd open || return
 	if ((EUID == 0)); then
-		run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups ./onlyone "$@"
+		run --separate-stderr as_nobody ./onlyone "$@"
 	else
 		run --separate-stderr ./onlyone "$@"
 	fi
@@ -57,13 +58,6 @@ mounted() {
 	# shellcheck disable=SC2016 # for the shell in the namespace
 	unshare -m bash -euc 'mount -t "$0" -o "$1" none mounted && cd mounted && eval "$2"' \
 		"$@" "$(cat)"
-}
-
-need_mounts() {
-	need_root
-	unshare -m true 2>/dev/null && return
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "no mount namespaces"
-	skip "no mount namespaces"
 }
 
 # -- what is no lock file --
@@ -404,7 +398,7 @@ need_mounts() {
 }
 
 @test "a setting of the kernel is no lock file, whatever number it holds" {
-	need_root
+	need_unshare --net sh -c 'echo 100 >/proc/sys/net/core/somaxconn'
 	run -0 unshare --net sh -c '
 		echo 100 >/proc/sys/net/core/somaxconn
 		onlyone /proc/sys/net/core/somaxconn touch ran; echo "$?"
@@ -445,7 +439,7 @@ need_mounts() {
 }
 
 @test "on a read-only file system nothing can be locked, and nothing is changed" {
-	need_mounts
+	need_unshare --mount mount -t tmpfs none .
 	run -0 --separate-stderr mounted tmpfs size=64k <<-'END'
 		printf "12\n\n" >lock
 		mount -o remount,ro .
@@ -462,7 +456,7 @@ need_mounts() {
 }
 
 @test "a shared lock can be had on a read-only file system" {
-	need_mounts
+	need_unshare --mount mount -t tmpfs none .
 	run -7 mounted tmpfs size=64k <<-'END'
 		printf "12\n\n" >lock
 		mount -o remount,ro .
@@ -473,7 +467,7 @@ need_mounts() {
 # -- what cannot be written --
 
 @test "on a full disk the command does not run" {
-	need_mounts
+	need_unshare --mount mount -t tmpfs none .
 	run -0 --separate-stderr mounted tmpfs size=64k <<-'END'
 		: >old
 		chmod 640 old
@@ -492,7 +486,7 @@ need_mounts() {
 }
 
 @test "a disk without a free inode holds no new lock file" {
-	need_mounts
+	need_unshare --mount mount -t tmpfs none .
 	run -73 mounted tmpfs nr_inodes=1 <<<'exec onlyone lock touch ../ran'
 	[[ $output == "onlyone: lock: No space left on device" && ! -e ran ]]
 }
@@ -529,13 +523,24 @@ need_mounts() {
 	[[ $(od -c lock) == "$before" ]]
 }
 
+# small COMMAND...: on a stack that leaves room for few calls and a short environment.
+small() {
+	env -i bash -c 'ulimit -s 64 && exec "$@"' small "$@"
+}
+
 @test "on a stack of 64 kB everything works" {
-	run -0 env -i bash -c 'ulimit -s 64 && exec "$0" lock true' "$ONLYONE"
+	run -0 small "$ONLYONE" lock true
+	for name in lock missing; do
+		run -1 small "$ONLYONE" --status "$name"
+		run -1 small "$ONLYONE" --pid "$name"
+	done
 	hold lock
-	run -0 env -i bash -c 'ulimit -s 64 && exec "$0" --status lock' "$ONLYONE"
+	run -0 small "$ONLYONE" --status lock
 	[[ $output == "held by PID $HOLDER "* ]]
 	rm lock
-	run -75 env -i bash -c 'ulimit -s 64 && exec "$0" lock true' "$ONLYONE"
+	run -75 small "$ONLYONE" lock true
+	run -0 small "$ONLYONE" --pid lock
+	[[ $output == "$HOLDER" ]]
 	release
 }
 
@@ -584,7 +589,7 @@ need_mounts() {
 }
 
 @test "who waited for a file that another of the same inode was mounted over starts over on that" {
-	need_mounts
+	need_unshare --mount mount -t tmpfs none .
 	need flock
 	mkdir run
 	# shellcheck disable=SC2016 # for the shell in the namespace
@@ -704,7 +709,7 @@ leased() {
 
 # fs.protected_regular (proc(5)): there even root may not open a file of another user's with O_CREAT.
 @test "root locks another user's file in a sticky directory" {
-	need_root
+	need_nobody
 	mkdir -m 1777 sticky
 	: >sticky/lock
 	chown 65534:65534 sticky/lock

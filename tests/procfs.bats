@@ -76,7 +76,8 @@ mount_of() {
 @test "the machine's own list is understood" {
 	exec 9<"$BATS_TEST_DIRNAME/helper.bash"
 	id=$(ask field mnt_id </proc/self/fdinfo/9)
-	grep -q "^$id " /proc/self/mountinfo
+	grep -q "^$id " /proc/self/mountinfo ||
+		missing mountinfo "the mount is outside of /" "a / that is a mount point"
 	[[ $(ask mount "$id" </proc/self/mountinfo) =~ ^[0-9]+:[0-9]+" "[a-z] ]]
 	[[ $(ask where "$id" </proc/self/mountinfo) == /*" at "/* ]]
 	exec 9<&-

@@ -104,8 +104,8 @@ got() {
 }
 
 @test "also without user attributes" {
-	need_root
 	mkdir bare
+	need_unshare --mount mount -t ramfs none bare
 	run -0 unshare --mount bash -ec '
 		mount -t ramfs none bare
 		cd bare
@@ -197,7 +197,7 @@ got() {
 }
 
 @test "a process that inherited the recorded PID is never hit" {
-	need_root
+	need_container
 	need_attributes
 	run -0 in_container '
 		next_pid_is 100
@@ -212,7 +212,7 @@ got() {
 }
 
 @test "nor is a process a thread of which inherited it" {
-	need_root
+	need_container
 	need cc
 	cat >threads.c <<-'END'
 		#include <fcntl.h>
@@ -252,7 +252,7 @@ got() {
 }
 
 @test "nor is it while children of the recorded process keep the lock" {
-	need_root
+	need_container
 	need_attributes
 	run -0 in_container '
 		next_pid_is 100
@@ -268,7 +268,7 @@ got() {
 }
 
 @test "nor a process that bears on the host the number of a container's holder" {
-	need_root
+	need_container
 	sleep 60 3>&- &
 	bystander=$!
 	mkfifo ready
@@ -436,6 +436,7 @@ got() {
 }
 
 @test "-w waits also for who cannot be seen" {
+	need_sight
 	let_nobody_in
 	install -o 65534 -m 644 /dev/null lock
 	# Root's child keeps the lock of a command that has become the user's own.
@@ -452,6 +453,7 @@ got() {
 }
 
 @test "-w waits also for who cannot be seen and holds a file that was removed" {
+	need_sight
 	let_nobody_in
 	install -o 65534 -m 644 /dev/null lock
 	start lock 'trap "" TERM; sleep 60 3>&- & echo "$!" >child; echo >ready

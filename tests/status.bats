@@ -68,7 +68,7 @@ is_held_by() {
 }
 
 @test "the time is told in the two units that matter" {
-	need_root
+	need_unshare --fork --time --boottime=1000000
 	need_attributes
 	# Where the system is long enough up for each of these times.
 	run -0 unshare --fork --time --boottime 1000000 bash -ec '
@@ -238,7 +238,7 @@ held() {
 }
 
 @test "a process that inherited the recorded PID is not named" {
-	need_root
+	need_container
 	run -0 unshare --pid --fork --kill-child --mount-proc bash -ec '
 		next_pid_is 100
 		onlyone lock sh -c "sleep 60 3>&- >/dev/null 2>&1 & echo \$! >child" & wait "$!"
@@ -285,6 +285,7 @@ held() {
 }
 
 @test "with other users' processes hidden: the record's PID, or that nobody can be seen" {
+	need_unshare --mount --pid --fork --kill-child bash -ec 'mount -t proc -o hidepid=2 proc /proc; next_pid_is 50'
 	let_nobody_in
 	run -0 unshare --mount --pid --fork --kill-child bash -ec '
 		mount -t proc -o hidepid=2 proc /proc
@@ -302,6 +303,7 @@ held() {
 }
 
 @test "a recorded process that may not be looked at is not said to have ended" {
+	need_unshare --mount --pid --fork --kill-child mount -t proc -o hidepid=1 proc /proc
 	let_nobody_in
 	need flock
 	run -0 unshare --mount --pid --fork --kill-child bash -ec '
@@ -318,7 +320,7 @@ held() {
 }
 
 @test "a container cannot see the host's holder, but that there is one" {
-	need_root
+	need_unshare --pid --fork --mount-proc
 	hold lock
 	run -0 unshare --pid --fork --mount-proc "$ONLYONE" --status lock
 	[[ $output == "held, by a process that cannot be seen from here" ]]
@@ -327,7 +329,7 @@ held() {
 }
 
 @test "a PID namespace with its parent's /proc names nobody by the numbers in there" {
-	need_root
+	need_unshare --pid --fork --kill-child bash -ec 'next_pid_is 100'
 	sleep 60 3>&- &
 	run -0 unshare --pid --fork --kill-child bash -ec '
 		next_pid_is "$1"
@@ -340,7 +342,7 @@ held() {
 }
 
 @test "nor by one that stands in the file, and is right in there" {
-	need_root
+	need_unshare --pid --fork --kill-child
 	hold -s lock
 	by_hand "$HOLDER" lock
 	run -0 onlyone --pid lock
@@ -350,7 +352,7 @@ held() {
 }
 
 @test "nor does it name who holds a file that was removed" {
-	need_root
+	need_unshare --pid --fork --kill-child
 	run -0 unshare --pid --fork --kill-child bash -ec '
 		mkfifo ready
 		onlyone lock sh -c "echo >ready; exec sleep 70" 3>&- &
@@ -362,7 +364,7 @@ held() {
 }
 
 @test "the host names a container's holder by the host's number" {
-	need_root
+	need_container
 	sh -c : &
 	wait "$!" # so there is no process of this number
 	unshare --pid --fork --kill-child --mount-proc bash -ec 'next_pid_is "$1"; onlyone lock sleep 60 & wait' container "$!" 3>&- &
@@ -383,6 +385,22 @@ held() {
 	start lock 'echo >ready; exec -a "$(printf "evil\033[31m\r\nfree\177\302\233")" sleep 60'
 	eventually "it runs" runs "$COMMAND" sleep
 	is_held_by lock "$COMMAND" 'evil?[31m??free??? 60'
+}
+
+@test "so is what could in the name of the lock" {
+	hold $'a\e[31m\n\x7fb'
+	[[ -e $'a\e[31m\n\x7fb' ]]
+	run -75 --separate-stderr onlyone $'a\e[31m\n\x7fb' true
+	[[ $stderr == "onlyone: a?[31m??b: held by PID $HOLDER (sh)" ]]
+	run -75 --separate-stderr onlyone --signal 0 -w 0.01 $'a\e[31m\n\x7fb'
+	[[ $stderr == "onlyone: a?[31m??b: held by PID $HOLDER (sh)" ]]
+	release
+	mkdir $'d\e'
+	echo precious >$'d\e/.onlyone'
+	run -65 --separate-stderr onlyone $'d\e' true
+	[[ $stderr == "onlyone: d?/.onlyone: "* ]]
+	run -73 --separate-stderr onlyone $'missing\r/lock' true
+	[[ $stderr == "onlyone: missing?/lock: "* ]]
 }
 
 @test "a name that looks like the rest of /proc/PID/stat is just a name" {
@@ -470,6 +488,17 @@ asked() {
 }
 
 # bats test_tags=native
+@test "where the holder of a removed file cannot be seen it is not looked for again and again" {
+	need_root
+	need strace
+	hold lock
+	rm lock
+	run -0 unshare --pid --fork --kill-child --mount-proc strace -f -o trace -e trace=openat,open "$ONLYONE" --status lock
+	[[ $output == "held, by a process that cannot be seen from here: the file that it locked was removed or replaced (inode "*")" ]]
+	(($(grep -c '"/proc", ' trace) <= 5))
+	release
+}
+
 @test "a living recorded holder is found without a look through /proc" {
 	need strace
 	hold lock
@@ -521,6 +550,7 @@ not_named() {
 }
 
 @test "a lock file planted by another user, who holds it, makes nobody else its holder" {
+	need_sight
 	let_nobody_in
 	need_attributes
 	install -d -m 1777 shared
@@ -545,6 +575,7 @@ not_named() {
 }
 
 @test "nor does a file of root's that others may write" {
+	need_sight
 	let_nobody_in
 	need_attributes
 	install -m 666 /dev/null lock
@@ -561,6 +592,7 @@ not_named() {
 }
 
 @test "another user's process that calls itself a keeper makes nobody else a holder" {
+	need_sight
 	let_nobody_in
 	need cc
 	install -d -m 777 open

@@ -28,7 +28,8 @@ signal() {
 
 need_perl() {
 	need perl
-	perl -MTime::HiRes=setitimer -e 1 || need perl-with-Time::HiRes
+	perl -MTime::HiRes=setitimer -e 1 2>/dev/null ||
+		missing perl "perl has no Time::HiRes" "apt-get install perl"
 }
 
 # -- getting the lock --
@@ -290,6 +291,73 @@ sleeps() {
 	[[ $(cat lock) == "$HOLDER" ]]
 	release
 	ended 0 "$WAITER"
+}
+
+# holds_shared LOCK: another program has a shared lock on it, of flock(2).
+holds_shared() {
+	need flock
+	mkfifo ready go
+	flock -s "$1" sh -c 'echo $$ >ready; read -r _ <go' 3>&- &
+	read -t 20 -r SHARER <>ready
+}
+
+@test "a waiter holds nothing: readers are let in, and neither --pid nor --status takes it for a holder" {
+	holds_shared lock
+	start_waiter lock -b lock touch ran
+	for _ in 1 2 3; do
+		run -0 onlyone -s lock true
+	done
+	run -0 onlyone --pid lock
+	[[ $output != *"$WAITER"* && $output == *"$SHARER"* ]]
+	run -0 onlyone --status lock
+	[[ $output != *"PID $WAITER "* ]]
+	run -75 onlyone lock true
+	[[ $output != *"$WAITER"* && ! -e ran ]]
+	echo >go
+	ended 0 "$WAITER"
+	[[ -e ran ]]
+}
+
+# Its file may soon be one that LOCK does not name any more, and its lock a displaced one.
+@test "a waiter has no lock, of either kind" {
+	local option
+	hold lock
+	for option in -b '-w 60'; do
+		# shellcheck disable=SC2086 # two words
+		start_waiter lock $option lock true
+		run -1 grep ^lock: "/proc/$WAITER/fdinfo/"*
+		kill "$WAITER"
+		ended 143 "$WAITER"
+	done
+	release
+}
+
+# Passing by, it may have a part of the lock for a moment.
+@test "no start is refused on account of waiters: not one that shares, not one where the lock is free" {
+	local n
+	need perl
+	: >lock
+	mkfifo ready
+	# fcntl(2)'s F_OFD_SETLK is 37: a shared lock of the kind that is asked for last.
+	perl -MFcntl -e '
+		open my $lock, "+<", "lock" or die $!;
+		my $range = pack "s s x![q] q q l x4", F_RDLCK, 0, 0, 0, 0;
+		fcntl $lock, 37, $range or die $!;
+		open my $ready, ">", "ready" or die $!;
+		close $ready;
+		sleep 60 until -e "enough"' 3>&- &
+	sharer=$!
+	disown "$sharer"
+	: <ready
+	for n in 1 2 3; do
+		(while [[ ! -e enough ]]; do onlyone -q -w 0.05 lock true; done) 3>&- &
+	done
+	for n in {1..200}; do
+		onlyone -s lock true || fail "start $n"
+	done
+	touch enough
+	kill "$sharer"
+	wait
 }
 
 # -- what is told --

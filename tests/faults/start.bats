@@ -82,12 +82,14 @@ waiting() {
 	UNDER=(env --block-signal=ALRM --ignore-signal=ALRM)
 	act() {
 		local starting
-		exec 9>>lock
-		"$ONLYONE" --fd 9
-		waiter 9>&- 3>&- &
+		# By a process that lives: /proc/locks would not show, in this PID namespace, the flock(2) lock
+		# of one that has ended, nor who waits for it.
+		hold lock
+		waiter 3>&- &
 		starting=$!
 		until waiters lock 1 || [[ ! -e /proc/$starting/exe ]]; do :; done
-		exec 9>&-
+		release
+		rm -r "$LATCH"
 		wait "$starting"
 		STATUS=$?
 	}

@@ -258,10 +258,8 @@ faults() {
 }
 
 need_sweep() {
-	need strace unshare
-	unshare --pid --fork --mount-proc true 2>/dev/null && return
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "no PID namespaces"
-	skip "no PID namespaces"
+	need strace
+	need_unshare --pid --fork --kill-child --mount-proc
 }
 
 # sweep errors|kills [COMMAND]: names each fault that broke a promise; else says how many there were.

@@ -167,9 +167,8 @@ crowd() {
 
 # Without user attributes a command that closes its descriptors is not guarded.
 need_attributes() {
-	[[ $(onlyone -v attributes true 2>&1) != *"no user attributes"* ]] && return
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "no user attributes in $PWD"
-	skip "no user attributes in $PWD"
+	[[ $(onlyone -v attributes true 2>&1) != *"no user attributes"* ]] ||
+		missing attributes "no user attributes in $PWD" "a TMPDIR with user attributes"
 }
 
 @test "commands that close the lock, which the record guards" {

@@ -7,8 +7,8 @@ load helper
 # setup_cron LINE...: with $own_cron in front, cron finds only these. An empty file `up` is made when
 # it starts.
 setup_cron() {
-	need_root
-	need cron unshare
+	need_own_run
+	need cron
 	printf '%s\n' "PATH=$PATH" 'MAILTO=""' "ONLYONE_TEST=$ONLYONE_TEST" \
 		"@reboot root touch $PWD/up" "$@" >table
 	mkdir empty

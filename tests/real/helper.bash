@@ -83,7 +83,7 @@ bears() {
 	[[ -n $(find "/proc/$1/fd" -lname "$(realpath "$2")") ]]
 }
 
-lacks() {
+missing() {
 	[[ -z $(find "/proc/$1/fd" -lname "$(realpath "$2")") ]]
 }
 
@@ -106,14 +106,8 @@ banner() {
 # shellcheck disable=SC2034,SC2016 # for the files that load this one; sh expands "$@"
 OWN_RUN=(unshare --mount sh -ec 'mount -t tmpfs none /run; exec "$@"' sh)
 
-# lacking WHAT: as need, for what is no tool.
-lacking() {
-	[[ -z ${ONLYONE_NO_SKIP:-} ]] || fail "no $1"
-	skip "no $1"
-}
-
-need_root() {
-	((EUID == 0)) || lacking "root"
+need_own_run() {
+	need_unshare --mount mount -t tmpfs none /run
 }
 
 # let_others_in: every user may enter the test's directory and finds onlyone in it.
@@ -123,19 +117,11 @@ let_others_in() {
 	PATH=$PWD/bin:$PATH
 }
 
-# need_attributes DIRECTORY: skips the test where DIRECTORY has no user attributes (on tmpfs,
-# Linux 6.6 is the first that has).
-need_attributes() {
-	need setfattr
-	local probe
-	probe=$(mktemp "$1/probe.XXXXXX")
-	setfattr -n user.probe -v 1 "$probe" 2>/dev/null || lacking "user attributes in $1"
-}
-
 # on_tmpfs: $TMPFS is a directory of the test's own on a tmpfs; removed again by teardown.
 on_tmpfs() {
 	TMPFS=$(mktemp -d /dev/shm/onlyone.XXXXXX)
-	[[ $(stat -f -c %T "$TMPFS") == tmpfs ]] || lacking "tmpfs on /dev/shm"
+	[[ $(stat -f -c %T "$TMPFS") == tmpfs ]] ||
+		missing tmpfs "/dev/shm is no tmpfs" "a tmpfs on /dev/shm"
 }
 
 # -- commands that close the descriptors they inherit --

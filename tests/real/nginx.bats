@@ -4,7 +4,7 @@
 load helper
 
 setup_nginx() {
-	need_root
+	need_nobody
 	need nginx
 	nginx=(nginx -p "$PWD" -e error.log -c nginx.conf)
 	configure hello

@@ -4,8 +4,8 @@
 load helper
 
 setup_container() {
-	need_root
-	need unshare redis-server redis-cli
+	need_unshare --pid --fork --mount-proc
+	need redis-server redis-cli
 	container=(unshare --pid --fork --mount-proc)
 	mkdir volume
 	redis=(redis-server --port 0 --unixsocket redis.sock --dir volume --save '')

@@ -4,8 +4,9 @@
 load helper
 
 setup_postgres() {
-	need_root
-	need psql setpriv unshare
+	need_nobody
+	need_unshare --ipc
+	need psql
 	PATH=$PATH:$(printf %s: /usr/lib/postgresql/*/bin)
 	need initdb postgres
 	let_others_in

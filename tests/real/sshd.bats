@@ -4,8 +4,8 @@
 load helper
 
 setup_sshd() {
-	need_root
-	need sshd ssh ssh-keygen unshare
+	need_own_run
+	need sshd ssh ssh-keygen
 	ssh-keygen -q -t ed25519 -N '' -f host_key
 	cat >sshd.conf <<-CONF
 		ListenAddress $ADDRESS:7000
@@ -40,7 +40,7 @@ start_sshd() {
 }
 
 @test "a second sshd is refused and told of the first, which serves on" {
-	need_attributes .
+	need_attributes
 	setup_sshd
 	start_sshd lock
 	refused "lock: held by PID $SERVER (sshd): it has closed the lock, but runs on; --force starts all the same" \
@@ -49,14 +49,14 @@ start_sshd() {
 }
 
 @test "sshd cannot be started twice although it closes the lock" {
-	need_attributes .
+	need_attributes
 	setup_sshd
 	guarded_by_record sshd lock start_sshd lock
 }
 
 @test "sshd cannot be started twice although it closes the lock: on tmpfs" {
 	on_tmpfs
-	need_attributes "$TMPFS"
+	need_attributes_in "$TMPFS"
 	setup_sshd
 	guarded_by_record sshd "$TMPFS/lock" start_sshd "$TMPFS/lock"
 }
@@ -113,7 +113,7 @@ setup_tunnel() {
 }
 
 @test "an ssh tunnel cannot be opened twice although ssh closes the lock" {
-	need_attributes .
+	need_attributes
 	setup_tunnel
 	guarded_by_record ssh lock tunnel lock
 }
@@ -124,7 +124,7 @@ setup_tunnel() {
 }
 
 @test "a session that outlives sshd does not keep the next sshd out" {
-	need_attributes .
+	need_attributes
 	setup_tunnel
 	first=$SERVER
 	tunnel lock

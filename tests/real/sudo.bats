@@ -6,8 +6,9 @@ load helper
 
 # The server that sudo runs is redis.
 setup_sudo() {
-	need_root
-	need sudo redis-server redis-cli unshare
+	need_nobody
+	need_unshare --mount mount --bind . .
+	need sudo redis-server redis-cli
 	let_others_in
 	install -d -o nobody data
 	redis=(redis-server --port 0 --unixsocket redis.sock --unixsocketperm 777 --dir data --save '')
@@ -78,7 +79,7 @@ start_sudo() {
 }
 
 @test "a sudo that becomes the command cannot be started twice although it closes the lock" {
-	need_attributes .
+	need_attributes
 	setup_sudo
 	sudo_becomes_the_command
 	guarded_by_record redis-server lock start_sudo lock
@@ -86,7 +87,7 @@ start_sudo() {
 
 @test "a sudo that becomes the command cannot be started twice: on tmpfs" {
 	on_tmpfs
-	need_attributes "$TMPFS"
+	need_attributes_in "$TMPFS"
 	setup_sudo
 	sudo_becomes_the_command
 	guarded_by_record redis-server "$TMPFS/lock" start_sudo "$TMPFS/lock"
