@@ -221,7 +221,7 @@ believed() {
 }
 
 @test "what vouches for a file: not times of whole seconds" {
-	need_root
+	need_unshare --mount
 	need mkfs.ext4 setfattr
 	truncate -s 16M disk
 	mkfs.ext4 -q -I 128 disk 2>/dev/null
@@ -252,7 +252,7 @@ believed() {
 }
 
 @test "what vouches for a file: not one that is mounted over it" {
-	need_root
+	need_unshare --mount
 	need_attributes
 	mkdir run
 	onlyone run/lock true
@@ -273,7 +273,7 @@ believed() {
 }
 
 @test "what vouches for a file: not a way up that ends in a directory mounted over or inside itself" {
-	need_root
+	need_unshare --mount
 	need_attributes
 	mkdir -p srv/a/run/inside
 	for _ in 1 2; do # the second record is later than the last change in its own directory
@@ -397,7 +397,7 @@ believed() {
 }
 
 @test "its directory made anew while held, seen from other mounts: as in a service of systemd's" {
-	need_root
+	need_unshare --mount
 	mkdir run
 	hold run/lock
 	rm -r run
@@ -769,7 +769,7 @@ does_not_look() {
 }
 
 @test "where /proc/locks is missing or masked a start goes on, and -v says what would not be seen" {
-	need_root
+	need_unshare --mount
 	: >empty
 	for list in empty /dev/null; do
 		run -0 --separate-stderr unshare --mount bash -ec 'mount --bind "$1" /proc/locks; onlyone -v lock true' mask "$list"

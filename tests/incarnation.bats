@@ -292,7 +292,7 @@ in_state() {
 
 # The next namespace may get the number of one that has ended, while its holder lives elsewhere.
 @test "a holder that has left its mount namespace is none in the next one of that number" {
-	need_root
+	need_unshare --mount
 	mkdir private
 	for n in {1..5}; do
 		unshare --mount bash -ec 'mount -t tmpfs none private; cd private

@@ -325,7 +325,7 @@ got() {
 	[[ $stderr == "onlyone: open/lock: held, and open in PID $keeper (onlyone-keeper): nothing signalled" ]]
 	run -0 onlyone --status open/lock
 	[[ $output == "held, and open in PID $keeper ("* && $output != *"$victim"* ]]
-	[[ $(onlyone --pid open/lock) == "$keeper" ]]
+	run -77 onlyone --pid open/lock
 	runs "$victim" sleep
 	[[ -e /proc/$keeper/exe ]]
 }
