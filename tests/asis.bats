@@ -185,6 +185,14 @@ is_held() {
 	left_alone counter
 }
 
+@test "nor is a lock file locked as it is" {
+	need_attributes
+	run -0 onlyone lock true
+	run -65 --separate-stderr onlyone --as-is lock touch ran
+	[[ ! -e ran && $stderr == "onlyone: lock: is a lock file, not one to be locked --as-is" ]]
+	run -0 onlyone lock true
+}
+
 @test "questions and descriptors without the option get the same answer" {
 	echo 41 >counter
 	hold --as-is counter

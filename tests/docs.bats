@@ -365,8 +365,8 @@ is_ready() {
 }
 
 @test "a new pod waits for the old one to end, and is ready when it has the volume" {
-	need_unshare --mount --pid --fork --kill-child
-	need unshare nsenter
+	need_unshare --pid --fork --kill-child --mount-proc
+	need nsenter
 	make_here
 	read -ra container < <(kubernetes 1)
 	read -ra probe < <(kubernetes 2)

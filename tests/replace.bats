@@ -83,10 +83,10 @@ signalled() {
 	[[ $(wc -l <found) -gt 5 ]]
 }
 
-@test "the signal is sent once, however long it takes" {
+@test "the signal is sent once, and the wait told once, however long it takes" {
 	server 'exit 0'
-	run -75 --separate-stderr onlyone --signal USR1 -w 2.2 lock touch ran
-	[[ ! -e ran && $stderr == "onlyone: lock: held by PID $SERVER (perl)" ]]
+	run -75 --separate-stderr onlyone -v --signal USR1 -w 2.2 lock touch ran
+	[[ ! -e ran && $stderr == "onlyone: lock: waiting: held by PID $SERVER (perl)"$'\n'"onlyone: lock: held by PID $SERVER (perl)" ]]
 	signalled USR1
 }
 
@@ -168,6 +168,26 @@ signalled() {
 	[[ ! -e ran && ! -e successor ]]
 	[[ $(cat told) == "onlyone: lock: held by PID $WAITER (perl)" ]]
 	[[ $(onlyone --pid lock) == "$WAITER" ]]
+}
+
+@test "nor is another program that comes between, whatever the file says" {
+	need flock
+	server 'wait_for "go"; exit 0'
+	mkfifo go ready
+	flock -F lock perl -e "$SERVER_IN_PERL" ready successor '' 3>&- &
+	successor=$!
+	eventually "the other program waits" waiters lock 1
+	replace TERM -w 20 lock touch ran 2>told
+	eventually "the server is signalled" signalled TERM
+	eventually "it is waited for" waits_for "$REPLACER" "$SERVER"
+	kill -STOP "$REPLACER"
+	echo >go
+	read -t 20 -r _ <>ready
+	kill -CONT "$REPLACER"
+	ended 75 "$REPLACER"
+	[[ ! -e ran && ! -e successor ]]
+	[[ $(cat told) == "onlyone: lock: held by PID $successor (perl): the recorded process $SERVER has ended" ]]
+	kill -KILL "$successor"
 }
 
 @test "many at once: one runs, the others are refused, and nobody stays behind" {
