@@ -365,8 +365,8 @@ is_ready() {
 }
 
 @test "a new pod waits for the old one to end, and is ready when it has the volume" {
-	need_root
-	need unshare nsenter
+	need nsenter
+	need_unshare --pid --fork --kill-child --mount-proc
 	make_here
 	read -ra container < <(kubernetes 1)
 	read -ra probe < <(kubernetes 2)
