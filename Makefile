@@ -138,7 +138,7 @@ bench: all
 # -- lint --
 
 SCRIPTS = $(wildcard .ci/run tests/run tests/*.bash tests/*.bats tests/*/*.bats tests/*/*.bash tests/bench/run \
-	src/*.bash tests/foreign)
+	src/*.bash tests/foreign tests/mutants)
 
 # Other sizes of words, and another order of bytes.
 MACHINES = i686-linux-gnu arm-linux-gnueabihf s390x-linux-gnu aarch64-linux-gnu

@@ -276,10 +276,10 @@ static bool give_it_a_moment(const struct holder *h, int64_t began)
 int holder_find(
 	struct holder *h, const struct lock *l, enum holder_view view, const struct identity *self)
 {
-	const int64_t began = clock_now(CLOCK_MONOTONIC);
-
 	if (find_once(h, l, view, self) == -1)
 		return -1;
+	const int64_t began = clock_now(
+		CLOCK_MONOTONIC); /* so one more look, however long it takes */
 	while (give_it_a_moment(h, began)) {
 		holder_free(h);
 		if (find_once(h, l, view == VIEW_OURS ? view : VIEW_ASKING, self) == -1)

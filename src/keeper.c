@@ -218,6 +218,8 @@ bool keeper_is_late(pid_t pid)
 	char name[sizeof keeper_name + 1];
 	struct procfs_stat s;
 
+	if (process_stat(pid, &s) == -1 || s.ended)
+		return true;
 	process_name(pid, name, sizeof name);
 	if (strcmp(name, keeper_name) != 0)
 		return false;

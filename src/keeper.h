@@ -24,7 +24,7 @@ void keeper_start(const struct lock *l);
  */
 pid_t keeper_keeps(pid_t pid);
 
-/* Whether pid looks like a keeper whose process has ended, and so will end in a moment. */
+/* Whether pid has ended, or looks like a keeper whose process has, and which will in a moment. */
 bool keeper_is_late(pid_t pid);
 
 #endif

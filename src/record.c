@@ -56,12 +56,22 @@ static bool is_ours(const struct lock *l, const struct record *r)
 	return is_a_record(r->text) || (l->directory != -1 && is_pids(r->text));
 }
 
+static bool is_nul(const char *text, size_t length)
+{
+	while (length > 0 && text[length - 1] == '\0')
+		length--;
+	return length == 0;
+}
+
 static void judge_content(const struct lock *l, struct record *r)
 {
 	const char *at = r->text;
 	uint64_t pid;
 
-	if (r->length == 0)
+	/* NULs alone are what a power failure leaves on XFS and vfat. */
+	bool is_blank = (r->attribute_length > 0 || l->directory != -1) &&
+			is_nul(r->text, r->length);
+	if (r->length == 0 || is_blank)
 		return;
 	r->kind = is_ours(l, r) ? RECORD_PID : RECORD_FOREIGN;
 	if (r->kind == RECORD_PID && number_read(&at, 10, PID_HIGHEST, &pid) == 0)
@@ -174,10 +184,6 @@ static int read_content(const struct lock *l, struct record *r)
 	if (length == -1 || fstat(l->record_fd, &r->file) == -1)
 		return -1;
 	r->length = (size_t) length;
-	for (size_t i = 0; i < r->length; i++)
-		if (r->text[i] != '\0')
-			return 0;
-	r->length = 0; /* NULs alone are what a power failure leaves on XFS and vfat */
 	return 0;
 }
 

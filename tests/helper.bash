@@ -166,14 +166,17 @@ need() {
 
 package_of() {
 	case $1 in
+	apache2) echo apache2-bin ;;
 	btrfs | mkfs.btrfs) echo btrfs-progs ;;
 	cc) echo gcc ;;
 	chpst) echo runit ;;
 	chroot) echo coreutils ;;
+	dnsmasq) echo dnsmasq-base ;;
 	flock | prlimit | setpriv | unshare) echo util-linux ;;
 	getfattr | setfattr) echo attr ;;
-	initdb | postgres | psql) echo postgresql ;;
+	initdb | pg_ctl | postgres | psql) echo postgresql ;;
 	lckdo) echo moreutils ;;
+	mariadbd) echo mariadb-server-core ;;
 	musl-gcc) echo musl-tools ;;
 	nginx) echo nginx-light ;;
 	readelf) echo binutils ;;

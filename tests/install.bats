@@ -52,7 +52,8 @@ installed() {
 
 @test "the shells find their completions where make install puts them" {
 	need zsh fish
-	[[ -e /usr/share/bash-completion/bash_completion ]] || need bash_completion
+	[[ -e /usr/share/bash-completion/bash_completion ]] ||
+		missing bash-completion "no bash-completion" "apt-get install bash-completion"
 	copy_tree copy
 	make -C copy install DESTDIR="$PWD/root"
 	export XDG_DATA_DIRS=$PWD/root/usr/local/share HOME=$PWD

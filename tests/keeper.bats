@@ -338,21 +338,34 @@ is_small() {
 	((own > 0 && own < 128 && constants == 0 && (program <= 128 || program * 2 < waiters)))
 }
 
-@test "the keeper costs less than 128 kB of its own, and has let go of most of the program" {
-	cp "$ONLYONE" alone # with which no other test shares a page
-	mkfifo ready release
+# keep_alone: a keeper and a waiter of a binary with which no other test shares a page, until `let_alone`.
+keep_alone() {
 	./alone -o lock sh -c 'echo >ready; read -r _ <release' 3>&- &
 	read -t 20 -r _ <>ready
 	./alone -b lock true 3>&- &
+	WAITER=$!
 	eventually "the other one waits" waiters lock 1
-	# A sanitizer's shadow memory is not the program's.
-	grep -q __asan_init alone || eventually "the keeper is small" is_small "$(keepers)" "$!" || {
-		memory "$(keepers)" >&2
-		memory "$!" >&2
-		return 1
-	}
+}
+
+let_alone() {
 	echo >release
-	wait "$!"
+	wait "$WAITER"
+}
+
+@test "the keeper costs less than 128 kB of its own, and has let go of most of the program" {
+	local tries
+	cp "$ONLYONE" alone
+	! grep -q __asan_init alone || return 0 # a sanitizer's shadow memory is not the program's
+	mkfifo ready release
+	# A start that had to read a long list of other tests' locks has the memory for it still.
+	for tries in 1 2 3 4 5; do
+		keep_alone
+		! eventually "the keeper is small" is_small "$(keepers)" "$WAITER" 2>/dev/null || break
+		memory "$(keepers)" >&2
+		let_alone
+	done
+	is_small "$(keepers)" "$WAITER"
+	let_alone
 }
 
 @test "a keeper that was killed leaves the record: the command is still the only copy" {

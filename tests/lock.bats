@@ -9,6 +9,7 @@ load helper
 	run -42 onlyone lock sh -c 'exit 42'
 }
 
+# bats test_tags=native
 @test "a second copy is refused while the first runs, and told who holds the lock" {
 	hold lock
 	run -75 --separate-stderr onlyone lock touch ran

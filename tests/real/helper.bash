@@ -83,7 +83,7 @@ bears() {
 	[[ -n $(find "/proc/$1/fd" -lname "$(realpath "$2")") ]]
 }
 
-missing() {
+lacks() {
 	[[ -z $(find "/proc/$1/fd" -lname "$(realpath "$2")") ]]
 }
 
