@@ -269,7 +269,9 @@ static bool give_it_a_moment(const struct holder *h, int64_t began)
 	if (h->kind == HOLDER_OTHERS && h->count == 1 && keeper_is_late(h->pids[0]))
 		return passed < SECOND &&
 		       holder_wait(h, deadline_within(DEADLINE_NEVER, SECOND)) == 1;
-	return h->kind == HOLDER_UNSEEN && passed < 100 * MILLISECOND &&
+	/* The list of locks takes long, and says the same of whom it cannot show. */
+	int64_t patience = (h->is_displaced ? 15 : 100) * MILLISECOND;
+	return h->kind == HOLDER_UNSEEN && passed < patience &&
 	       deadline_wait(deadline_within(DEADLINE_NEVER, 5 * MILLISECOND), -1) == 0;
 }
 

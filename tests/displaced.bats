@@ -221,11 +221,11 @@ believed() {
 }
 
 @test "what vouches for a file: not times of whole seconds" {
-	need_unshare --mount
 	need mkfs.ext4 setfattr
 	truncate -s 16M disk
 	mkfs.ext4 -q -I 128 disk 2>/dev/null
 	mkdir fs
+	need_unshare --mount mount -o loop disk fs
 	run -0 unshare --mount bash -euc '
 		mount -o loop disk fs
 		cd fs
@@ -252,7 +252,7 @@ believed() {
 }
 
 @test "what vouches for a file: not one that is mounted over it" {
-	need_unshare --mount
+	need_unshare --mount mount --bind . .
 	need_attributes
 	mkdir run
 	onlyone run/lock true
@@ -273,7 +273,7 @@ believed() {
 }
 
 @test "what vouches for a file: not a way up that ends in a directory mounted over or inside itself" {
-	need_unshare --mount
+	need_unshare --mount mount --bind . .
 	need_attributes
 	mkdir -p srv/a/run/inside
 	for _ in 1 2; do # the second record is later than the last change in its own directory
@@ -482,6 +482,7 @@ believed() {
 }
 
 @test "the holder is another user's, who has moved what root has given to it out of a directory of root's" {
+	need_sight
 	let_nobody_in
 	mkdir -m 755 given
 	install -m 644 -o 65534 /dev/null given/lock
@@ -499,8 +500,10 @@ believed() {
 }
 
 @test "the holder is another user's, in a user namespace of his" {
+	need_sight
 	let_nobody_in
-	as_nobody unshare --user --map-root-user true || need user-namespaces
+	as_nobody unshare --user --map-root-user true 2>/dev/null ||
+		missing userns "a user may have no namespace of his own" "user namespaces for everybody"
 	mkdir -m 755 given
 	install -m 644 -o 65534 /dev/null given/lock
 	mkfifo -m 666 ready release
@@ -769,8 +772,8 @@ does_not_look() {
 }
 
 @test "where /proc/locks is missing or masked a start goes on, and -v says what would not be seen" {
-	need_unshare --mount
 	: >empty
+	need_unshare --mount mount --bind empty /proc/locks
 	for list in empty /dev/null; do
 		run -0 --separate-stderr unshare --mount bash -ec 'mount --bind "$1" /proc/locks; onlyone -v lock true' mask "$list"
 		[[ $stderr == "onlyone: lock: no /proc/locks here: that its file was replaced would not be seen" ]]
@@ -920,6 +923,7 @@ refused_by_the_forger() {
 
 @test "a lock that another user has made to look like a displaced one keeps root out, who is told of him" {
 	need_sight
+	need_sight
 	let_nobody_in
 	need cc
 	make_forge
@@ -1033,7 +1037,7 @@ refused_by_the_forger() {
 	inode=$(stat -c %i lock)
 	rm lock
 	ASAN_OPTIONS=detect_leaks=0 strace -o trace -e inject=getdents64:delay_enter=1500000:when=1 \
-		"$ONLYONE" lock touch ran 3>&- &
+		"$ONLYONE" -w 20 lock touch ran 3>&- &
 	start=$!
 	eventually "the start has seen the lock and looks for its holder" grep -qs '"/proc", ' trace
 	kill -KILL "$HOLDER"

@@ -250,6 +250,15 @@ need_sight() {
 	rm probe
 }
 
+# need_no_sight: root without it, as in a container.
+need_no_sight() {
+	without_sight true 2>/dev/null || missing root "capabilities cannot be dropped" root
+}
+
+without_sight() {
+	setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace "$@"
+}
+
 # Lets the user nobody run onlyone in here, wherever it was built.
 let_nobody_in() {
 	need_nobody

@@ -292,8 +292,8 @@ in_state() {
 
 # The next namespace may get the number of one that has ended, while its holder lives elsewhere.
 @test "a holder that has left its mount namespace is none in the next one of that number" {
-	need_unshare --mount
 	mkdir private
+	need_unshare --mount mount -t tmpfs none private
 	for n in {1..5}; do
 		unshare --mount bash -ec 'mount -t tmpfs none private; cd private
 			exec onlyone lock unshare --mount sh -c "cd /; echo >$0; exec sleep 60"' "$PWD/left$n" 3>&- &
@@ -305,6 +305,7 @@ in_state() {
 }
 
 @test "where it cannot be seen who bears the recorded PID now, the refusal says so, and --force starts" {
+	need_container
 	let_nobody_in
 	need_attributes
 	run -0 unshare --mount --pid --fork --kill-child bash -ec '

@@ -129,7 +129,7 @@ mounted() {
 
 @test "a file with anything but a record in it is refused, however small" {
 	local content
-	for content in x '\0' '\n' ' ' '#!/bin/sh\n' precious 'precious\n' 12345678 '12345678\n' \
+	for content in x '\0x' '\n' ' ' '#!/bin/sh\n' precious 'precious\n' 12345678 '12345678\n' \
 		123456789 '1234567\0' '12\0' '12\0\n' '12\n\0' '\01234' '12 \n' ' 12\n' '12\r\n' '+12\n' \
 		'-12\n' '0\n' '012\n' '4194305\n' '9999999\n' '12\n345\nx' '12\n-3\n' '1.5\n' '12 34\n' \
 		'x\n\n' '\n\n' ' \n\n' '\n12\n\n' '12\0\n\n' '12\n\n\0' '12 \n\n' ' 12\n\n' '12\r\n\r\n' \
@@ -203,6 +203,11 @@ mounted() {
 
 @test "an empty file is taken" {
 	: >lock
+	takes lock
+}
+
+@test "a file of NULs alone is taken: what a power failure leaves of a record on some file systems" {
+	put '\0\0\0\0\0' lock
 	takes lock
 }
 

@@ -283,6 +283,7 @@ got() {
 
 # Such a keeper is root's own program, under another name, with a pidfd of whom that user likes.
 @test "nor a process that another user lets a keeper of his own keep" {
+	need_sight
 	let_nobody_in
 	need cc
 	cat >pin.c <<-'END'
@@ -326,12 +327,14 @@ got() {
 	run -0 onlyone --status open/lock
 	[[ $output == "held, and open in PID $keeper ("* && $output != *"$victim"* ]]
 	run -77 onlyone --pid open/lock
+	[[ $output == "onlyone: open/lock: held, and open in PID $keeper ("* ]]
 	runs "$victim" sleep
 	[[ -e /proc/$keeper/exe ]]
 }
 
 # As over a socket (unix(7), SCM_RIGHTS): the user's lock, in a daemon of root's.
 @test "nor a daemon that has another user's descriptor, whatever he writes into the file" {
+	need_sight
 	let_nobody_in
 	need_attributes
 	install -d -o 65534 his
@@ -384,12 +387,13 @@ got() {
 
 @test "another user's process, for root without CAP_SYS_PTRACE: by the user's own record" {
 	let_nobody_in
+	need_no_sight
 	install -d -o 65534 his
 	mkfifo -m 666 ready
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$ONLYONE" his/lock sh -c 'echo >ready; exec sleep 60' 3>&- &
 	command=$!
 	read -t 20 -r _ <>ready
-	run -0 setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace "$ONLYONE" --signal TERM -w 20 his/lock
+	run -0 without_sight "$ONLYONE" --signal TERM -w 20 his/lock
 	ended 143 "$command"
 }
 
