@@ -206,7 +206,9 @@ mounted() {
 	takes lock
 }
 
-@test "a file of NULs alone is taken: what a power failure leaves of a record on some file systems" {
+@test "a lock file of NULs alone is taken: what a power failure leaves of a record on some file systems" {
+	need_attributes
+	onlyone lock true
 	put '\0\0\0\0\0' lock
 	takes lock
 }
