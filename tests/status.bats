@@ -396,6 +396,7 @@ held() {
 	is_held_by lock "$COMMAND" 'evil?[31m??free??? 60'
 }
 
+# bats test_tags=native
 @test "so is what could in the name of the lock" {
 	hold $'a\e[31m\n\x7fb'
 	[[ -e $'a\e[31m\n\x7fb' ]]
