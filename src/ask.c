@@ -52,7 +52,7 @@ int ask_pid(const struct options *o)
 {
 	struct holder h = find(o);
 
-	bool is_named = h.count > 0 && (h.is_trusted || h.kind != HOLDER_OTHERS);
+	bool is_named = h.count > 0 && (h.names_lockers || h.kind != HOLDER_OTHERS);
 	if (h.kind != HOLDER_NONE && !is_named)
 		errx(EX_NOPERM, "%s: %s", o->name, holder_describe(&h, true));
 	for (size_t i = 0; i < h.count; i++)

@@ -61,7 +61,7 @@ static void print_others(FILE *out, const struct holder *h, bool in_full)
 {
 	const struct record *r = &h->record;
 
-	fputs(h->is_trusted ? "held by" : "held, and open in", out);
+	fputs(h->names_lockers ? "held by" : "held, and open in", out);
 	print_processes(out, h, in_full);
 	if (h->is_trusted && !h->is_displaced && !h->is_shared && r->is_known &&
 		record_life(r) == PROCESS_ENDED)

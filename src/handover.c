@@ -81,5 +81,9 @@ int handover_exec(const struct lock *l, bool inherit, char **command)
 			all[n++] = environ[i];
 	all[n] = NULL;
 	execvpe(command[0], command, all);
+	int why = errno;
+	if (all != few)
+		free(all);
+	errno = why;
 	return errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE;
 }

@@ -26,9 +26,11 @@ static int add(struct holder *h, pid_t pid)
 
 static int add_lockers(struct holder *h, const struct lockers *found)
 {
-	h->is_shared = found->count > 0;
+	h->is_shared = h->names_lockers = found->count > 0;
 	for (size_t i = 0; i < found->count; i++) {
 		h->is_shared = h->is_shared && !found->all[i].exclusive;
+		h->names_lockers = h->names_lockers &&
+				   (found->all[i].may_be_named || h->is_displaced || h->is_trusted);
 		if (i > 0 && found->all[i].pid == found->all[i - 1].pid)
 			continue; /* it has the file and its directory */
 		/* Of a displaced lock the file is another one, which may be a trap. */
@@ -199,7 +201,7 @@ static int find_displaced(struct holder *h, const struct lock *l, bool ours, boo
 	h->vouches = !d.went && !d.list_is_missing;
 	h->took_long = true;
 	if (!failed && d.is_held) {
-		h->is_displaced = h->is_trusted = true;
+		h->is_displaced = true;
 		h->lock = d.lock;
 		failed = add_lockers(h, &d.lockers);
 	}

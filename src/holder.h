@@ -42,6 +42,7 @@ struct holder {
 	struct record record;
 	pid_t *pids; /* ascending; empty where nobody is seen or may be named; see holder_free() */
 	size_t count;
+	bool names_lockers;   /* those pids hold the lock; else they just have it open */
 	bool is_shared;       /* by all of those */
 	bool is_by_onlyone;   /* what is locked is an exclusive lock of ours */
 	bool vouches;         /* a record that is written now may vouch for what was seen */

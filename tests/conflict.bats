@@ -256,7 +256,7 @@ shared_with_nobody() {
 	read -t 20 -r _ <>ready
 	forge lock "$BYSTANDER"
 	by_hand "$BYSTANDER" lock
-	told "held, and open in PID $planter (sh)"
+	told "held by PID $planter (sh)"
 }
 
 @test "nor one whom anybody could have written into the file" {

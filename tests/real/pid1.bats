@@ -67,7 +67,10 @@ status_comes_back() {
 keeps_others_out() {
 	run_container "$@" volume "${redis[@]}"
 	refused "volume: held by an unknown process" "${container[@]}" onlyone volume "${redis[@]}"
-	refused "volume: held by PID $SERVER (redis-server)" onlyone volume "${redis[@]}"
+	local holder="PID $SERVER (redis-server)"
+	# The record is of the container's PID namespace, so the keeper is named as what it is.
+	(($# == 0)) || holder="PID $(pgrep -P "$SERVER" onlyone-keeper) (onlyone-keeper)"
+	refused "volume: held by $holder" onlyone volume "${redis[@]}"
 	refused "$PWD/volume: held by PID 1 (redis-server)" \
 		nsenter --pid --mount --target "$SERVER" onlyone "$PWD/volume" true
 	answers

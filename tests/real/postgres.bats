@@ -92,7 +92,7 @@ only_child_keeps() {
 # comes_after_children LOCK: as above, and the next postmaster waits for $CHILD.
 comes_after_children() {
 	dies_with_child_left "$1"
-	refused "$1: held by PID $CHILD (postgres): the recorded process $SERVER has ended" "${as_postgres[@]}" onlyone "$1" "${postgres[@]}"
+	refused "$1: held by PID $CHILD (postgres) (stopped): the recorded process $SERVER has ended" "${as_postgres[@]}" onlyone "$1" "${postgres[@]}"
 	kill -CONT "$CHILD"
 	start_postgres -w 20 "$1"
 	runs postgres

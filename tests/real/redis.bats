@@ -76,7 +76,7 @@ save_and_die() {
 	setup_redis
 	start onlyone lock "${redis[@]}" --enable-debug-command yes
 	save_and_die
-	refused "lock: held by PID $CHILD (redis-server): the recorded process $SERVER has ended" onlyone lock "${redis[@]}"
+	refused "lock: held by PID $CHILD (redis-server) (stopped): the recorded process $SERVER has ended" onlyone lock "${redis[@]}"
 	kill -KILL "$CHILD"
 	start onlyone -w 20 lock "${redis[@]}"
 }

@@ -92,7 +92,9 @@ start_sshd() {
 	container=("${own_run[@]}" unshare --pid --fork --mount-proc)
 	start "${container[@]}" onlyone --close lock "${sshd[@]}"
 	refused "lock: held by an unknown process" "${container[@]}" onlyone lock "${sshd[@]}"
-	refused "lock: held by PID $(pgrep -P "$SERVER") (sshd)" onlyone lock true
+	local keeper
+	keeper=$(pgrep -P "$(pgrep -P "$SERVER")" onlyone-keeper) # the record is of the container's
+	refused "lock: held by PID $keeper (onlyone-keeper)" onlyone lock true
 	kill "$(pgrep -P "$SERVER")"
 	ends 0
 	run -0 onlyone lock true
