@@ -642,8 +642,7 @@ not_named() {
 	as_nobody ./keeper "$bystander" 3>&- &
 	read -t 20 -r _ <>ready
 	keeper=$(strays_of 65534 onlyone-keeper)
-	run -77 --separate-stderr onlyone --pid open/lock
-	[[ -z $output && $stderr == "onlyone: open/lock: held, and open in PID $keeper ("* ]]
+	[[ $(onlyone --pid open/lock) == "$keeper" ]]
 	run -75 onlyone --signal KILL open/lock
 	kill -0 "$bystander"
 	[[ $(as_nobody "$ONLYONE" --pid open/lock) == "$keeper" ]]
