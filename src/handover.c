@@ -62,7 +62,7 @@ static int keep_open(int fd, bool open)
 int handover_exec(const struct lock *l, bool inherit, char **command)
 {
 	enum { FEW = 256 };
-	char *few[FEW], **all = few;
+	char *few[FEW], **many = NULL;
 	struct words w;
 	size_t count = 0;
 
@@ -71,10 +71,10 @@ int handover_exec(const struct lock *l, bool inherit, char **command)
 	while (environ[count] != NULL)
 		count++;
 	/* Not setenv(3): to wake the allocator would cost more than all the rest of this. */
-	if (count + WORDS >= FEW)
-		all = reallocarray(NULL, count + WORDS + 1, sizeof *all);
-	if (all == NULL)
+	bool fits = count + WORDS < FEW;
+	if (!fits && (many = reallocarray(NULL, count + WORDS + 1, sizeof *many)) == NULL)
 		return EX_OSERR;
+	char **all = fits ? few : many;
 	size_t n = write_words(l, inherit, &w, all);
 	for (size_t i = 0; i < count; i++)
 		if (!is_ours(environ[i]))
@@ -82,8 +82,7 @@ int handover_exec(const struct lock *l, bool inherit, char **command)
 	all[n] = NULL;
 	execvpe(command[0], command, all);
 	int why = errno;
-	if (all != few)
-		free(all);
+	free(many);
 	errno = why;
 	return errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_EXECUTE;
 }
