@@ -124,7 +124,7 @@ $(BUILD)/fuzz: tests/fuzz/fuzz.c $(SOURCES) $(wildcard src/*.h) Makefile | $(BUI
 	$(call need,clang,clang)
 	mkdir -p $(BUILD)/fuzz-corpus
 	clang $(ONLYONE_CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -Isrc -o $@ tests/fuzz/fuzz.c $(filter-out src/main.c,$(SOURCES))
+		-fno-sanitize-recover=all -Isrc -o $@ tests/fuzz/fuzz.c $(filter-out src/main.c src/waiting.c,$(SOURCES))
 
 MUTATE ?= $(wildcard src/*.[ch])
 mutants:

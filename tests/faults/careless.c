@@ -18,7 +18,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "onlyone: %s: held\n", argv[1]);
 		return 75;
 	}
-	dprintf(fd, "%d\n", (int) getpid()); /* may fail */
+	dprintf(fd, "%d\n\n", (int) getpid()); /* may fail */
 	execv(argv[2], argv + 2);
 	return 0; /* without a word */
 }
