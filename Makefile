@@ -6,6 +6,8 @@
 #   make lint                compilers' warnings as errors, analyzers, shellcheck, mandoc
 #   make check-real          real servers: redis, nginx, postgres, cron, sshd, sudo, tmux
 #   make check-faults        every system call fails, or is the last one; needs strace
+#   make check-fs            real file systems, on loop devices and FUSE; as root
+#   make check-vm            NFS, SMB and 9p, in a virtual machine; needs qemu
 #   make check-race          storms of starts beside removals and kills
 #   make fuzz                random text for the parsers; needs clang
 #   make mutants             changes of src that no test notices; MUTATE=src/record.c, or one line of it
@@ -14,6 +16,7 @@
 #
 #   CC=musl-gcc              a static binary for containers
 #   LINKAGE=dynamic          or static, or static-pie: chosen by what the toolchain can link
+#   MATRIX=all               with check-vm: what takes longer, too
 #   TESTS=tests/lock.bats    not all of them
 #   SANITIZE=1               AddressSanitizer and UndefinedBehaviorSanitizer
 
@@ -108,6 +111,19 @@ check-faults: all
 	$(call need,strace,strace)
 	$(BATS) tests/faults
 
+# Every kind of file system, or KINDS.
+check-fs: all
+	$(call need,bats,bats)
+	ONLYONE=$(abspath $(BUILD)/onlyone) tests/fs/run $(KINDS)
+
+# A machine that takes a hundred seconds alone; nine times that is the limit.
+check-vm: all
+	$(call need,qemu-system-x86_64,qemu-system-x86)
+	$(call need,busybox,busybox-static)
+	$(call need,modprobe,kmod)
+	BUILD=$(abspath $(BUILD)) ONLYONE=$(abspath $(BUILD)/onlyone) MATRIX=$(MATRIX) \
+		tests/vm/run -t 900 tests/vm/matrix $(KINDS)
+
 check-race: all $(BUILD)/overlap
 	$(call need,bats,bats)
 	$(BATS) tests/race
@@ -138,7 +154,8 @@ bench: all
 # -- lint --
 
 SCRIPTS = $(wildcard .ci/run tests/run tests/*.bash tests/*.bats tests/*/*.bats tests/*/*.bash tests/bench/run \
-	src/*.bash tests/foreign tests/mutants)
+	src/*.bash tests/foreign tests/mutants tests/fs/run tests/fs/end-strays \
+	$(addprefix tests/vm/,agent bats build guest host init matrix request rpc run))
 
 # Other sizes of words, and another order of bytes.
 MACHINES = i686-linux-gnu arm-linux-gnueabihf s390x-linux-gnu aarch64-linux-gnu
@@ -194,4 +211,4 @@ clean:
 
 FORCE:
 
-.PHONY: FORCE all check check-real check-faults check-race fuzz mutants bench lint $(MACHINES:%=lint-%) install uninstall dist clean
+.PHONY: FORCE all check check-real check-faults check-fs check-vm check-race fuzz mutants bench lint $(MACHINES:%=lint-%) install uninstall dist clean
