@@ -8,6 +8,7 @@
 #   make check-faults        every system call fails, or is the last one; needs strace
 #   make check-fs            real file systems, on loop devices and FUSE; as root
 #   make check-vm            NFS, SMB and 9p, in a virtual machine; needs qemu
+#   make check-model         every order of a start's steps, by spin
 #   make check-race          storms of starts beside removals and kills
 #   make fuzz                random text for the parsers; needs clang
 #   make mutants             changes of src that no test notices; MUTATE=src/record.c, or one line of it
@@ -124,6 +125,12 @@ check-vm: all
 	BUILD=$(abspath $(BUILD)) ONLYONE=$(abspath $(BUILD)/onlyone) MATRIX=$(MATRIX) \
 		tests/vm/run -t 900 tests/vm/matrix $(KINDS)
 
+check-model:
+	$(call need,bats,bats)
+	$(call need,spin,spin)
+	$(call need,gcc,gcc)
+	$(BATS) tests/model
+
 check-race: all $(BUILD)/overlap
 	$(call need,bats,bats)
 	$(BATS) tests/race
@@ -211,4 +218,4 @@ clean:
 
 FORCE:
 
-.PHONY: FORCE all check check-real check-faults check-fs check-vm check-race fuzz mutants bench lint $(MACHINES:%=lint-%) install uninstall dist clean
+.PHONY: FORCE all check check-real check-faults check-fs check-vm check-model check-race fuzz mutants bench lint $(MACHINES:%=lint-%) install uninstall dist clean

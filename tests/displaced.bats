@@ -801,7 +801,7 @@ does_not_look() {
 	# One pass where the list came in one piece, else three.
 	ASAN_OPTIONS=detect_leaks=0 strace -o trace -e trace=open,openat "$ONLYONE" lock true
 	(($(grep -c '"/proc/locks"' trace) <= 3))
-	! grep '"/proc/[0-9]' trace
+	run ! grep '"/proc/[0-9]' trace
 	hold lock
 	rm lock
 	ASAN_OPTIONS=detect_leaks=0 run -75 strace -o trace -e trace=open,openat "$ONLYONE" lock true

@@ -353,12 +353,11 @@ let_alone() {
 }
 
 @test "the keeper costs less than 128 kB of its own, and has let go of most of the program" {
-	local tries
 	cp "$ONLYONE" alone
 	! grep -q __asan_init alone || return 0 # a sanitizer's shadow memory is not the program's
 	mkfifo ready release
 	# A start that had to read a long list of other tests' locks has the memory for it still.
-	for tries in 1 2 3 4 5; do
+	for _ in 1 2 3 4 5; do
 		keep_alone
 		! eventually "the keeper is small" is_small "$(keepers)" "$WAITER" 2>/dev/null || break
 		memory "$(keepers)" >&2
