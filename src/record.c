@@ -70,7 +70,7 @@ static void judge_content(const struct lock *l, struct record *r)
 
 	/* NULs alone are what a power failure leaves on XFS and vfat. */
 	bool is_blank = (r->attribute_length > 0 || l->directory != -1) &&
-			is_nul(r->text, r->length);
+			r->file.st_size <= RECORD_SIZE && is_nul(r->text, r->length);
 	if (r->length == 0 || is_blank)
 		return;
 	r->kind = is_ours(l, r) ? RECORD_PID : RECORD_FOREIGN;

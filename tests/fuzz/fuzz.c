@@ -87,8 +87,12 @@ static void record(const uint8_t *data, size_t size, bool in_directory)
 		assert(r.pid >= 0 && r.pid <= 1 << 22);
 		assert(r.is_known || (r.start == 0 && r.untouched_since == 0));
 		assert(!r.is_known || (r.pid > 0 && attribute > 0));
-		assert(r.kind != RECORD_EMPTY || length == 0);
-		if (length > RECORD_SIZE || memchr(content, '\0', length) != NULL)
+		/* NULs alone are what a power failure leaves of a record. */
+		bool blank = length <= RECORD_SIZE && (attribute > 0 || in_directory);
+		for (size_t i = 0; i < length; i++)
+			blank = blank && content[i] == '\0';
+		assert(r.kind != RECORD_EMPTY || length == 0 || blank);
+		if (!blank && (length > RECORD_SIZE || memchr(content, '\0', length) != NULL))
 			assert(r.kind == RECORD_FOREIGN);
 		if (r.kind == RECORD_PID && attribute == 0 && !in_directory) {
 			char again[16];
