@@ -613,11 +613,12 @@ families() {
 when_held() {
 	$1 lock true 3>&- >/dev/null 2>&1 &
 	eventually "it waits or ends" waits_or_has_ended $!
-	if waiters lock 1; then
+	# Not by another look at the list, from which others' locks may just hide it.
+	if gone $!; then
+		echo refuses
+	else
 		kill $!
 		echo waits
-	else
-		echo refuses
 	fi
 }
 
