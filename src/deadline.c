@@ -10,7 +10,17 @@ int64_t clock_now(clockid_t clock)
 	struct timespec t;
 
 	clock_gettime(clock, &t); /* cannot fail for the clocks used here */
-	return t.tv_sec * SECOND + t.tv_nsec;
+	return in_nanoseconds(&t);
+}
+
+int64_t in_nanoseconds(const struct timespec *t)
+{
+	int64_t n;
+
+	if (__builtin_mul_overflow(t->tv_sec, SECOND, &n) ||
+		__builtin_add_overflow(n, t->tv_nsec, &n))
+		return t->tv_sec < 0 ? INT64_MIN : INT64_MAX;
+	return n;
 }
 
 static struct timespec to_timespec(int64_t nanoseconds)

@@ -20,6 +20,9 @@
 /* What a clock shows, in nanoseconds. */
 int64_t clock_now(clockid_t clock);
 
+/* A time of a file, say, which may lie beyond all that fits: then it is the last that does. */
+int64_t in_nanoseconds(const struct timespec *t);
+
 /* length nanoseconds from now, or the deadline where that is earlier. */
 int64_t deadline_within(int64_t deadline, int64_t length);
 

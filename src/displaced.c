@@ -193,8 +193,7 @@ static bool is_new(const struct stat *s, int64_t since)
 	const int64_t tick = 20 * MILLISECOND; /* file times lag behind the clock by up to 10 ms */
 
 	return s->st_ctim.tv_nsec == 0 ||
-	       s->st_ctim.tv_sec * SECOND + s->st_ctim.tv_nsec + tick + RECORD_CLOCK_TOLERANCE >=
-		       since;
+	       in_nanoseconds(&s->st_ctim) >= since - tick - RECORD_CLOCK_TOLERANCE;
 }
 
 /*

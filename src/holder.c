@@ -262,9 +262,11 @@ static int find_once(
 /*
  * The holder may have taken the lock and be about to write its record, or have ended and its keeper
  * not: a tenth of a second or a second is enough for either. A displaced one may have ended after it
- * was seen in the list.
+ * was seen in the list. And while somebody reads what /proc shows of its descriptors, a lock outlives
+ * its process, which nobody finds then. On a busy machine that takes longer, so do not only look at
+ * the clock.
  */
-static bool give_it_a_moment(const struct holder *h, int64_t began)
+static bool give_it_a_moment(const struct holder *h, int64_t began, int looks)
 {
 	int64_t passed = clock_now(CLOCK_MONOTONIC) - began;
 
@@ -272,8 +274,9 @@ static bool give_it_a_moment(const struct holder *h, int64_t began)
 		return passed < SECOND &&
 		       holder_wait(h, deadline_within(DEADLINE_NEVER, SECOND)) == 1;
 	/* The list of locks takes long, and says the same of whom it cannot show. */
-	int64_t patience = (h->is_displaced ? 15 : 100) * MILLISECOND;
-	return h->kind == HOLDER_UNSEEN && passed < patience &&
+	bool patient = h->is_displaced ? looks < 3 || passed < 15 * MILLISECOND
+				       : looks < 10 || passed < 100 * MILLISECOND;
+	return h->kind == HOLDER_UNSEEN && patient &&
 	       deadline_wait(deadline_within(DEADLINE_NEVER, 5 * MILLISECOND), -1) == 0;
 }
 
@@ -282,9 +285,8 @@ int holder_find(
 {
 	if (find_once(h, l, view, self) == -1)
 		return -1;
-	const int64_t began = clock_now(
-		CLOCK_MONOTONIC); /* so one more look, however long it takes */
-	while (give_it_a_moment(h, began)) {
+	const int64_t began = clock_now(CLOCK_MONOTONIC);
+	for (int looks = 1; give_it_a_moment(h, began, looks); looks++) {
 		holder_free(h);
 		if (find_once(h, l, view == VIEW_OURS ? view : VIEW_ASKING, self) == -1)
 			return -1;

@@ -99,9 +99,13 @@ static int64_t boot_moment(void)
 	return clock_now(CLOCK_REALTIME) - clock_now(CLOCK_BOOTTIME);
 }
 
-static bool is_within(int64_t difference, int64_t tolerance)
+/* What comes from a file may be any number, and a difference of two need not fit into one. */
+static bool is_near(int64_t a, int64_t b, int64_t tolerance)
 {
-	return difference >= -tolerance && difference <= tolerance;
+	int64_t difference;
+
+	return !__builtin_sub_overflow(a, b, &difference) && difference >= -tolerance &&
+	       difference <= tolerance;
 }
 
 /*
@@ -118,7 +122,7 @@ static int parse_old_attribute(const char *text, struct record *r)
 		return -1;
 	r->pid = (pid_t) pid;
 	r->is_known = time < INT64_MAX && written < INT64_MAX / MILLISECOND &&
-		      is_within((int64_t) written * MILLISECOND - (int64_t) time - boot_moment(),
+		      is_near((int64_t) written * MILLISECOND - (int64_t) time, boot_moment(),
 			      SECOND) /* of this boot */
 		      && process_stat(r->pid, &s) == 0 && process_began(&s) <= (int64_t) time;
 	if (r->is_known) {
@@ -143,11 +147,11 @@ bool record_is_trusted(const struct stat *s)
 static bool is_untouched(const struct stat *s, int64_t written, int64_t locked)
 {
 	const int64_t tick = 10 * MILLISECOND; /* file times lag behind the clock by up to that */
-	int64_t changed = s->st_ctim.tv_sec * SECOND + s->st_ctim.tv_nsec;
+	int64_t changed = in_nanoseconds(&s->st_ctim);
 
 	return s->st_mtim.tv_sec == s->st_ctim.tv_sec && s->st_mtim.tv_nsec == s->st_ctim.tv_nsec &&
-	       s->st_ctim.tv_nsec != 0 && is_within(changed - written, tick) &&
-	       is_within(written - locked - boot_moment(), RECORD_CLOCK_TOLERANCE);
+	       s->st_ctim.tv_nsec != 0 && is_near(changed, written, tick) &&
+	       is_near(written - locked, boot_moment(), RECORD_CLOCK_TOLERANCE);
 }
 
 /* The attribute counts only if it speaks of this boot, PID namespace and place. */
