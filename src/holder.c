@@ -274,7 +274,7 @@ static bool give_it_a_moment(const struct holder *h, int64_t began, int looks)
 		return passed < SECOND &&
 		       holder_wait(h, deadline_within(DEADLINE_NEVER, SECOND)) == 1;
 	/* The list of locks takes long, and says the same of whom it cannot show. */
-	bool patient = h->is_displaced ? looks < 3 || passed < 15 * MILLISECOND
+	bool patient = h->is_displaced ? passed < 15 * MILLISECOND
 				       : looks < 10 || passed < 100 * MILLISECOND;
 	return h->kind == HOLDER_UNSEEN && patient &&
 	       deadline_wait(deadline_within(DEADLINE_NEVER, 5 * MILLISECOND), -1) == 0;

@@ -153,12 +153,12 @@ is_held() {
 
 	mkfifo -m 666 ready go
 	as_nobody "$ONLYONE" --as-is file sh -c 'echo >ready; read -r _ <go' 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	run -75 onlyone --as-is file touch ran
 	run -75 as_nobody "$ONLYONE" --as-is file touch ran
 	run -0 onlyone --as-is --status file
 	[[ ! -e ran && $(cat file) == content ]]
-	echo >go
+	say go
 	ended 0 $!
 	run -0 as_nobody "$ONLYONE" --as-is file echo ran
 	[[ $output == ran ]]
@@ -220,7 +220,7 @@ is_held() {
 		[[ $output =~ ^"held by PID $HOLDER (sh -c".*") for "[0-9]+" s"$ ]]
 		run -0 onlyone --as-is --pid "$file"
 		[[ $output == "$HOLDER" ]]
-		run -0 onlyone --as-is --signal KILL -w 20 "$file"
+		run -0 onlyone --as-is --signal KILL -w 120 "$file"
 		ended 137 "$HOLDER"
 		run -1 onlyone --as-is --pid "$file"
 	done
@@ -230,7 +230,7 @@ is_held() {
 	need_attributes
 	echo 41 >counter
 	hold --as-is counter
-	run -0 onlyone --as-is --signal KILL -w 20 counter cat counter
+	run -0 onlyone --as-is --signal KILL -w 120 counter cat counter
 	[[ $output == 41 ]]
 }
 

@@ -9,12 +9,12 @@ shell() {
 	[[ -p ready ]] || mkfifo ready release
 	bash -ec 'ready() { echo >ready; }; stay() { read -r _ <release; }; '"$1" 3>&- &
 	SHELL_PID=$!
-	read -t 20 -r _ <>ready || fail "not ready: $1"
+	hear ready || fail "not ready: $1"
 }
 
 go() {
-	echo >release
-	wait "$SHELL_PID"
+	say release
+	await "$SHELL_PID"
 }
 
 # -- without COMMAND: the caller keeps the lock --
@@ -60,11 +60,11 @@ go() {
 }
 
 @test "the lock lives as long as anybody has the caller's open file" {
-	run -0 bash -c 'exec 9>>lock; onlyone --fd 9; sleep 60 3>&- >/dev/null 2>&1 & echo $!'
+	run -0 bash -c 'exec 9>>lock; onlyone --fd 9; sleep 600 3>&- >/dev/null 2>&1 & echo $!'
 	child=$output
 	run -75 onlyone lock true
 	kill "$child"
-	run -0 onlyone -w 20 lock true
+	run -0 onlyone -w 120 lock true
 
 	run -0 bash -c 'exec 9>>lock 8>&9; onlyone --fd 9; exec 9>&-; flock -n lock true; echo $?; exec 8>&-; flock -n lock true; echo $?'
 	[[ $output == 1$'\n'0 ]]
@@ -86,8 +86,8 @@ go() {
 	run -0 getfattr -n user.onlyone lock
 	shell 'exec 9>>lock; onlyone --fd 9; ready; stay; exec 9>&-; ready; stay'
 	run -1 getfattr -n user.onlyone lock
-	echo >release
-	read -t 20 -r _ <>ready
+	say release
+	hear ready
 	run -0 onlyone lock true
 	go
 }
@@ -97,11 +97,11 @@ go() {
 	run -9 --separate-stderr onlyone --fd 9 -E 9 -q -w 0.05 9>>lock
 	[[ -z $stderr ]]
 	exec 9>>lock
-	start_waiter lock --fd 9 -w 60 touch ran
+	start_waiter lock --fd 9 -w 120 touch ran
 	exec 9>&-
 	[[ ! -e ran ]]
 	release
-	wait "$WAITER"
+	await "$WAITER"
 	[[ -e ran ]]
 }
 
@@ -120,11 +120,11 @@ go() {
 	mkfifo flocked unlock
 	flock lock sh -c 'echo >flocked; read -r _ <unlock' 3>&- & # one of the two kinds that are asked for
 	flock=$!
-	read -t 20 -r _ <>flocked
+	hear flocked
 	shell 'exec 9>>lock; onlyone --fd 9 2>/dev/null || echo "$?" >status; ready; stay'
 	[[ $(cat status) == 75 ]]
-	echo >unlock
-	wait "$flock"
+	say unlock
+	await "$flock"
 	run -0 onlyone lock true
 	go
 }
@@ -152,20 +152,20 @@ refused_without_a_lock() {
 
 @test "-w waits also for a command that has closed the lock, and for who holds a removed file" {
 	desert lock
-	"$ONLYONE" --fd 9 -w 60 touch first 9>>lock 3>&- &
+	"$ONLYONE" --fd 9 -w 120 touch first 9>>lock 3>&- &
 	starter=$!
 	eventually "it waits" waits_for "$starter" "$HOLDER"
 	release
-	wait "$starter"
+	await "$starter"
 	[[ -e first ]]
 
 	hold lock
 	rm lock
-	"$ONLYONE" --fd 9 -w 60 touch second 9>>lock 3>&- &
+	"$ONLYONE" --fd 9 -w 120 touch second 9>>lock 3>&- &
 	starter=$!
 	eventually "it waits" waits_for "$starter" "$HOLDER"
 	release
-	wait "$starter"
+	await "$starter"
 	[[ -e second ]]
 }
 
@@ -219,13 +219,13 @@ refused_without_a_lock() {
 	"$ONLYONE" -o --fd 9 bash -c 'echo "${ONLYONE_FD-none}" >out; echo >ready; read -r _ <release' 3>&- &
 	command=$!
 	exec 9>&-
-	read -t 20 -r _ <>ready
+	hear ready
 	[[ $(cat out) == none && $(readlink "/proc/$command/fd/"*) != *"$PWD/lock"* ]]
 	run -1 flock -n lock true
 	run -75 --separate-stderr onlyone lock true
 	[[ $stderr == "onlyone: lock: held by PID $command (bash)" ]]
-	echo >release
-	wait "$command"
+	say release
+	await "$command"
 	run -0 onlyone lock true
 }
 
@@ -261,8 +261,8 @@ refused_without_a_lock() {
 	shell 'exec 9<>lock; onlyone -s --fd 9; onlyone --fd 9; ready; stay; onlyone -s --fd 9; ready; stay'
 	run -75 onlyone -s lock true
 	[[ $(cat lock) == "$SHELL_PID" ]]
-	echo >release
-	read -t 20 -r _ <>ready
+	say release
+	hear ready
 	run -0 onlyone -s lock true
 	run -75 onlyone lock true
 	go
@@ -271,12 +271,12 @@ refused_without_a_lock() {
 @test "a command that has made its lock a shared one lets other shared ones in" {
 	mkfifo ready release
 	"$ONLYONE" lock bash -c 'onlyone -s --fd "$ONLYONE_FD"; echo >ready; read -r _ <release' 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	run -0 onlyone -s lock true
 	run -75 onlyone lock touch ran
 	[[ ! -e ran ]]
-	echo >release
-	wait "$!"
+	say release
+	await "$!"
 	run -0 onlyone lock true
 }
 
@@ -284,10 +284,10 @@ refused_without_a_lock() {
 	let_nobody_in
 	mkfifo ready release
 	"$ONLYONE" -m 644 lock sh -c 'onlyone -s --fd "$ONLYONE_FD" && echo >ready; read -r _ <release' 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	run -0 as_nobody "$ONLYONE" -s lock true
-	echo >release
-	wait "$!"
+	say release
+	await "$!"
 }
 
 # Each waits for the other to give up his shared lock, were it not given up before the wait.
@@ -298,11 +298,11 @@ refused_without_a_lock() {
 		bash -c 'exec 9<>lock; onlyone -s --fd 9; echo >"ready$0"; read -r _ <"go$0"
 			onlyone -b --fd 9 && echo "$0" >>turns' "$n" 3>&- &
 		waiters+=("$!")
-		read -t 20 -r _ <>"ready$n"
+		hear "ready$n"
 	done
-	echo >go1
+	say go1
 	eventually "the first waits" waiters lock 1
-	echo >go2
+	say go2
 	ended 0 "${waiters[0]}"
 	ended 0 "${waiters[1]}"
 	[[ $(sort turns) == $'1\n2' ]]
@@ -405,8 +405,8 @@ refused() {
 	[[ ! -s lock && /proc/$SHELL_PID/fd/9 -ef lock ]]
 	run -0 flock -n lock true
 	run -0 onlyone lock true
-	echo >release
-	read -t 20 -r _ <>ready
+	say release
+	hear ready
 	run -75 onlyone lock true
 	[[ $(cat lock) == "$SHELL_PID" ]]
 	go
@@ -432,20 +432,20 @@ refused() {
 @test "-u in the command gives back what it inherited" {
 	mkfifo ready release
 	"$ONLYONE" lock bash -c 'onlyone -u --fd "$ONLYONE_FD"; echo >ready; read -r _ <release' 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	[[ ! -s lock ]]
 	run -0 onlyone lock true
-	echo >release
+	say release
 }
 
 @test "-u leaves nothing that would make the PID a record again" {
 	need_attributes
 	mkfifo ready release
 	"$ONLYONE" lock bash -c 'onlyone -u --fd "$ONLYONE_FD"; printf "%s\n\n" $$ >lock; echo >ready; read -r _ <release' 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	[[ $(cat lock) == "$!" ]]
 	run -0 onlyone lock true
-	echo >release
+	say release
 }
 
 @test "the command may lock again what it has inherited, and what it gave back" {
@@ -473,12 +473,12 @@ refused() {
 	mkfifo ready release
 	"$ONLYONE" lock bash -c 'exec {ONLYONE_FD}>&-; echo >ready; read -r _ <release' 3>&- &
 	deserter=$!
-	read -t 20 -r _ <>ready
+	hear ready
 	run -75 onlyone lock true
 	run -0 onlyone -u --fd 9 9>>lock
 	[[ $(cat lock) == "$deserter" ]]
 	run -75 onlyone lock true
-	echo >release
+	say release
 }
 
 @test "-u wants --fd and no command" {
@@ -532,11 +532,11 @@ BOTH=$'FLOCK WRITE\nOFDLCK WRITE'
 	[[ $(locks_of 9) == "$BOTH" ]]
 	mkfifo ready release
 	"$ONLYONE" --fd 9 bash -c 'exec 9>&-; echo >ready; read -r _ <release' 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	run -75 onlyone --fd 9 touch ran
 	[[ ! -e ran && $(locks_of 9) == "$BOTH" ]]
-	echo >release
-	wait "$!"
+	say release
+	await "$!"
 	exec 9>&-
 
 	hold -s shared

@@ -27,7 +27,7 @@ offered() {
 		zle -N zle-line-init
 	END
 	rm -f words
-	LINE=$1 timeout 20 zsh -f -c 'zmodload zsh/zpty
+	LINE=$1 timeout "$PATIENCE" zsh -f -c 'zmodload zsh/zpty
 		zpty shell zsh -f -i
 		zpty -w shell ". ./rc"
 		while zpty -r shell _; do :; done' 3>&- >/dev/null

@@ -46,14 +46,14 @@ refused() {
 	mkfifo ready release
 	flock data sh -c 'echo >ready; read -r _ <release' 3>&- &
 	locker=$!
-	read -t 20 -r _ <>ready
+	hear ready
 	run -75 --separate-stderr onlyone data touch ran
 	[[ ! -e ran && $stderr == "onlyone: data: held by PID "*"$locker (flock)"* ]]
 	run -0 --separate-stderr onlyone --status data
 	[[ $output == "held by PID "*"$locker (flock "* ]]
 	[[ ! -e data/.onlyone ]]
-	echo >release
-	wait "$locker"
+	say release
+	await "$locker"
 	run -0 onlyone data true
 }
 
@@ -86,7 +86,7 @@ refused() {
 
 @test "a .onlyone renamed in its directory still counts, for who has kept only that" {
 	mkdir data
-	run -0 onlyone data bash -c 'exec {ONLYONE_DIRECTORY_FD}>&-; sleep 60 3>&- >/dev/null 2>&1 & echo $!'
+	run -0 onlyone data bash -c 'exec {ONLYONE_DIRECTORY_FD}>&-; sleep 600 3>&- >/dev/null 2>&1 & echo $!'
 	child=$output
 	eventually "the child runs" runs "$child" sleep
 	mv data/.onlyone data/moved
@@ -188,13 +188,13 @@ refused() {
 @test "children that outlive the command keep the lock through either descriptor" {
 	mkdir data
 	for closed in ONLYONE_FD ONLYONE_DIRECTORY_FD; do
-		run -0 onlyone data bash -c "exec {$closed}>&-"'; sleep 60 3>&- >/dev/null 2>&1 & echo $!'
+		run -0 onlyone data bash -c "exec {$closed}>&-"'; sleep 600 3>&- >/dev/null 2>&1 & echo $!'
 		child=$output
 		eventually "the child runs" test "/proc/$child/exe" -ef "$(command -v sleep)"
 		run -75 --separate-stderr onlyone data true
 		[[ $stderr == "onlyone: data: held by PID $child (sleep): the recorded process "*" has ended" ]]
 		kill "$child"
-		run -0 onlyone -w 20 data true
+		run -0 onlyone -w 120 data true
 	done
 }
 
@@ -204,12 +204,12 @@ refused() {
 	mkfifo ready release
 	"$ONLYONE" data bash -c 'exec {ONLYONE_FD}>&- {ONLYONE_DIRECTORY_FD}>&-; echo >ready; read -r _ <release' 3>&- &
 	deserter=$!
-	read -t 20 -r _ <>ready
+	hear ready
 	run -0 flock -n data true
 	run -75 --separate-stderr onlyone data touch ran
 	[[ ! -e ran && $stderr == "onlyone: data: held by PID $deserter (bash): it has closed the lock, but runs on; "* ]]
-	echo >release
-	wait "$deserter"
+	say release
+	await "$deserter"
 	run -0 onlyone data true
 }
 
@@ -222,7 +222,7 @@ refused() {
 	release
 	run -0 onlyone -o data sh -c 'echo "${ONLYONE_FD-none} ${ONLYONE_DIRECTORY_FD-none}"'
 	[[ $output == "none none" ]]
-	run -0 onlyone -o data sh -c 'sleep 60 3>&- >/dev/null 2>&1 &'
+	run -0 onlyone -o data sh -c 'sleep 600 3>&- >/dev/null 2>&1 &'
 	run -0 onlyone data true
 }
 
@@ -240,10 +240,10 @@ refused() {
 @test "-w waits for the directory" {
 	mkdir data
 	hold data
-	start_waiter data -w 60 data touch ran
+	start_waiter data -w 120 data touch ran
 	[[ ! -e ran ]]
 	release
-	wait "$WAITER"
+	await "$WAITER"
 	rm ran
 	hold data
 	refused data -w 0.1
@@ -253,11 +253,11 @@ refused() {
 @test "a waiter does not run in a directory that was replaced" {
 	mkdir data
 	hold data
-	start_waiter data -w 60 data sh -c 'cat data/.onlyone' >out
+	start_waiter data -w 120 data sh -c 'cat data/.onlyone' >out
 	mv data moved
 	mkdir data
 	release
-	wait "$WAITER"
+	await "$WAITER"
 	[[ $(cat out) == "$WAITER" && $(cat moved/.onlyone) == "$HOLDER" ]]
 }
 
@@ -266,16 +266,16 @@ refused() {
 	: >data/.onlyone
 	mkfifo ready one two
 	flock data/.onlyone sh -c 'echo >ready; read -r _ <one' 3>&- &
-	read -t 20 -r _ <>ready
-	start_waiter data/.onlyone -w 60 data touch ran
+	hear ready
+	start_waiter data/.onlyone -w 120 data touch ran
 	rm data/.onlyone
 	flock data/.onlyone sh -c 'echo >ready; read -r _ <two' 3>&- &
-	read -t 20 -r _ <>ready
-	echo >one
+	hear ready
+	say one
 	eventually "the waiter waits for the new file" waiters data/.onlyone 1
 	[[ ! -e ran ]]
-	echo >two
-	wait "$WAITER"
+	say two
+	await "$WAITER"
 	[[ -e ran ]]
 }
 

@@ -232,19 +232,22 @@ believed() {
 		mkfifo ../ready
 		onlyone lock true
 		mv lock older
-		onlyone lock sh -c "echo >../ready; exec sleep 60" 3>&- >/dev/null 2>&1 &
-		read -r _ <>../ready
+		onlyone lock sh -c "echo >../ready; exec sleep 600" 3>&- >/dev/null 2>&1 &
+		hear ../ready
 		mv older lock
 		read -r pid start _ _ scope mark <<<"$(getfattr --only-values -n user.onlyone lock)"
-		while :; do # the record was written when the second began, and so it seems of all since
+		write_as_a_second_begins() {
 			read -r up _ </proc/uptime
 			now=$(date +%s%3N)
-			second=${now%???}
+			second=$((${now%???} + 3))
 			locked=$((${up/./} * 10 - now + second * 1000))
 			setfattr -n user.onlyone -v "$(printf "%s %s %x %x %s %s" "$pid" "$start" "$locked" "$((second * 1000))" "$scope" "$mark")" lock
+			until ((EPOCHSECONDS >= second)); do :; done
 			printf "%d\n\n" "0x$pid" >lock
-			[[ $(stat -c "%.9Z %.9Y" lock) != "$second.000000000 $second.000000000" ]] || break
-		done
+			[[ $(stat -c "%.9Z %.9Y" lock) == "$second.000000000 $second.000000000" ]]
+		}
+		# So it seems of all that was written since.
+		eventually "the record is written as a second begins" write_as_a_second_begins
 		status=0
 		onlyone lock touch ran 2>/dev/null || status=$?
 		kill "$!"
@@ -263,8 +266,8 @@ believed() {
 		for _ in 1 2 3; do onlyone run/lock true; sleep 0.2; done
 		mkfifo ready
 		umount run/lock
-		onlyone run/lock sh -c "echo >ready; exec sleep 60" 3>&- >/dev/null 2>&1 &
-		read -r _ <>ready
+		onlyone run/lock sh -c "echo >ready; exec sleep 600" 3>&- >/dev/null 2>&1 &
+		hear ready
 		mount --bind over run/lock
 		status=0
 		onlyone run/lock touch ran 2>/dev/null || status=$?
@@ -305,7 +308,7 @@ believed() {
 		mv lock older
 		mkfifo ready release
 		onlyone lock sh -c "echo >ready; read -r _ <release" 3>&- &
-		read -r _ <>ready
+		hear ready
 		refused() {
 			status=0
 			onlyone lock touch "$1" 2>message || status=$?
@@ -318,8 +321,8 @@ believed() {
 		refused copied
 		mv older lock
 		refused older
-		echo >release
-		wait
+		say release
+		await
 		onlyone lock true
 	'
 	[[ -z $output ]]
@@ -382,7 +385,7 @@ believed() {
 	install -d -m 777 tree/shut/a/run
 	mkfifo -m 666 ready release
 	as_nobody "$ONLYONE" "tree/shut/a/run/lock" sh -c 'echo >ready; read -r _ <release' 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	other=$(cat tree/shut/a/run/lock)
 	mv tree/shut moved
 	mv older tree/shut
@@ -392,8 +395,8 @@ believed() {
 	run -75 --separate-stderr as_nobody "$ONLYONE" run/lock true
 	cd "$BATS_TEST_TMPDIR"
 	[[ $stderr == "onlyone: run/lock: held by PID $other (sh): the file that it locked was removed or replaced" ]]
-	echo >release
-	wait
+	say release
+	await
 }
 
 @test "its directory made anew while held, seen from other mounts: as in a service of systemd's" {
@@ -431,13 +434,13 @@ believed() {
 	cd open
 	mkfifo -m 666 ready release
 	as_nobody "$ONLYONE" lock sh -c 'echo >ready; read -r _ <release' 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	other=$(cat lock)
 	rm lock
 	refused lock "PID $other (sh)"
 	rm lock
-	echo >release
-	wait
+	say release
+	await
 	run -0 onlyone lock true
 }
 
@@ -465,7 +468,7 @@ believed() {
 	for lock in given/lock his/roots/lock removed/lock renamed/lock data; do
 		mkfifo -m 666 ready release
 		as_nobody "$ONLYONE" "$lock" sh -c 'echo >ready; read -r _ <release' 3>&- &
-		read -t 20 -r _ <>ready
+		hear ready
 		case $lock in
 		given/lock | his/roots/lock) rm "$lock" ;;
 		removed/lock) rm -r removed && mkdir removed ;;
@@ -474,8 +477,8 @@ believed() {
 		esac
 		run -75 onlyone "$lock" touch ran
 		[[ $output == *"the file that it locked was removed or replaced" && ! -e ran ]]
-		echo >release
-		wait "$!"
+		say release
+		await "$!"
 		run -0 onlyone "$lock" true
 		rm ready release
 	done
@@ -489,13 +492,13 @@ believed() {
 	install -d -o 65534 his
 	mkfifo -m 666 ready release
 	as_nobody "$ONLYONE" given/lock sh -c 'echo >ready; read -r _ <release' 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	other=$(cat given/lock)
 	mv given/lock his/lock
 	refused given/lock "PID $other (sh)"
 	refused given/lock "PID $other (sh)"
-	echo >release
-	wait
+	say release
+	await
 	run -0 onlyone given/lock true
 }
 
@@ -508,12 +511,12 @@ believed() {
 	install -m 644 -o 65534 /dev/null given/lock
 	mkfifo -m 666 ready release
 	as_nobody unshare --user --map-root-user "$ONLYONE" given/lock sh -c 'echo >ready; read -r _ <release' 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	other=$(cat given/lock)
 	rm given/lock
 	refused given/lock "PID $other (sh)"
-	echo >release
-	wait
+	say release
+	await
 	run -0 onlyone given/lock true
 }
 
@@ -527,12 +530,12 @@ believed() {
 		rm -f ready release
 		mkfifo -m 666 ready release
 		as_nobody "$ONLYONE" "$folder/lock" sh -c 'echo >ready; read -r _ <release' 3>&- &
-		read -t 20 -r _ <>ready
+		hear ready
 		other=$(cat "$folder/lock")
 		rm "$folder/lock"
 		refused "$folder/lock" "PID $other (sh)"
-		echo >release
-		wait
+		say release
+		await
 	done
 }
 
@@ -542,14 +545,14 @@ believed() {
 	install -o 65534 -m 600 /dev/null roots/lock
 	mkfifo -m 666 ready release
 	as_nobody "$ONLYONE" roots/lock sh -c 'echo >ready; read -r _ <release' 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	other=$(cat roots/lock)
 	rm roots/lock
 	install -o 65534 -m 600 /dev/null roots/lock
 	run -75 --separate-stderr as_nobody "$ONLYONE" roots/lock true
 	[[ $stderr == "onlyone: roots/lock: held by PID $other (sh): the file that it locked was removed or replaced" ]]
-	echo >release
-	wait
+	say release
+	await
 	run -0 as_nobody "$ONLYONE" roots/lock true
 }
 
@@ -559,13 +562,13 @@ believed() {
 	mkfifo -m 666 ready release
 	onlyone his/lock setpriv --reuid=65534 --regid=65534 --clear-groups sh -c 'echo >ready; read -r _ <release' 3>&- &
 	other=$!
-	read -t 20 -r _ <>ready
+	hear ready
 	as_nobody rm -f his/lock
 	run -75 --separate-stderr as_nobody "$ONLYONE" his/lock touch his/ran
 	[[ ! -e his/ran ]]
 	[[ $stderr == "onlyone: his/lock: held by PID $other (sh): the file that it locked was removed or replaced" ]]
-	echo >release
-	wait "$other"
+	say release
+	await "$other"
 	run -0 as_nobody "$ONLYONE" his/lock true
 }
 
@@ -580,12 +583,12 @@ believed() {
 	mkfifo ready release
 	unshare --pid --fork --kill-child --mount-proc "$ONLYONE" lock sh -c 'echo >ready; read -r _ <release' 3>&- &
 	container=$!
-	read -t 20 -r _ <>ready
+	hear ready
 	rm lock
 	run -75 onlyone lock touch ran
 	[[ ! -e ran ]]
-	echo >release
-	wait "$container"
+	say release
+	await "$container"
 	run -0 onlyone lock true
 }
 
@@ -612,11 +615,11 @@ believed() {
 	rm lock
 	refused lock "PID $(keepers) (onlyone-keeper)"
 	release
-	run -0 onlyone -w 20 lock true
+	run -0 onlyone -w 120 lock true
 }
 
 @test "children that keep the lock are named" {
-	run -0 onlyone lock sh -c 'sleep 60 3>&- >/dev/null 2>&1 & echo $!'
+	run -0 onlyone lock sh -c 'sleep 600 3>&- >/dev/null 2>&1 & echo $!'
 	child=$output
 	eventually "the child runs" test "/proc/$child/exe" -ef "$(command -v sleep)"
 	rm lock
@@ -627,11 +630,11 @@ believed() {
 	mkfifo ready release
 	bash -c 'exec 9>>lock; onlyone --fd 9; echo >ready; read -r _ <release' 3>&- &
 	shell=$!
-	read -t 20 -r _ <>ready
+	hear ready
 	rm lock
 	refused lock "PID $shell (bash)"
-	echo >release
-	wait "$shell"
+	say release
+	await "$shell"
 	run -0 onlyone lock true
 }
 
@@ -648,7 +651,7 @@ believed() {
 
 @test "-w and -b wait for the holder to end" {
 	local wait
-	for wait in --wait=60 --block; do
+	for wait in --wait=120 --block; do
 		hold lock
 		rm lock
 		"$ONLYONE" "$wait" lock touch "ran$wait" 3>&- &
@@ -656,7 +659,7 @@ believed() {
 		eventually "$wait waits for the holder" waits_for "$waiter" "$HOLDER"
 		[[ ! -e ran$wait ]]
 		release
-		wait "$waiter"
+		await "$waiter"
 		[[ -e ran$wait ]]
 	done
 }
@@ -673,8 +676,8 @@ believed() {
 	eventually "the second waits for one of them" eval 'waits_for "$two" "$HOLDER" || waits_for "$two" "$one"'
 	release
 	eventually "both have ended" eval '[[ ! -e /proc/$one/fd/0 && ! -e /proc/$two/fd/0 ]]'
-	wait "$one"
-	wait "$two"
+	await "$one"
+	await "$two"
 	[[ -e one && -e two ]]
 }
 
@@ -694,10 +697,10 @@ believed() {
 	(($(readlink "/proc/$one/fd/"* | grep -cx "$PWD") <= 1))
 	(($(readlink "/proc/$two/fd/"* | grep -cx "$PWD/two") <= 2)) # 9, and one for the record
 	for latch in "${latches[@]}"; do
-		echo 0 >"$latch/release"
+		say "$latch/release" 0
 	done
-	wait "$one"
-	wait "$two"
+	await "$one"
+	await "$two"
 }
 
 @test "-w gives up when the holder outlasts it; -E and -q are heeded" {
@@ -795,9 +798,9 @@ does_not_look() {
 		}
 		open my $ready, ">", "ready" or die $!;
 		close $ready;
-		sleep 60' 3>&- &
+		sleep 600' 3>&- &
 	disown "$!"
-	: <ready
+	timeout "$PATIENCE" cat ready
 	# One pass where the list came in one piece, else three.
 	ASAN_OPTIONS=detect_leaks=0 strace -o trace -e trace=open,openat "$ONLYONE" lock true
 	(($(grep -c '"/proc/locks"' trace) <= 3))
@@ -827,8 +830,8 @@ does_not_look() {
 		mount -t tmpfs none two
 		[[ $(stat -c %i one) == "$(stat -c %i two)" ]]
 		mkfifo ready
-		onlyone one/lock sh -c "echo >ready; exec sleep 60" 3>&- >/dev/null 2>&1 &
-		read -r _ <>ready
+		onlyone one/lock sh -c "echo >ready; exec sleep 600" 3>&- >/dev/null 2>&1 &
+		hear ready
 		onlyone two/lock true
 		rm one/lock
 		onlyone two/lock true
@@ -855,8 +858,8 @@ does_not_look() {
 			cp "$0" "$root/onlyone"
 		done
 		mkfifo one/ready
-		chroot one /onlyone /run/lock sh -c "echo >/ready; exec sleep 60" 3>&- >/dev/null 2>&1 &
-		read -r _ <>one/ready
+		chroot one /onlyone /run/lock sh -c "echo >/ready; exec sleep 600" 3>&- >/dev/null 2>&1 &
+		hear one/ready
 		chroot two /onlyone /run/lock true
 		rm one/run/lock
 		chroot two /onlyone /run/lock true
@@ -908,7 +911,7 @@ pretend() {
 		"$PWD/forge" "${@: -2:1}" "$END_OF_LOCK" "${!#}" "$PWD/ready" 3>&- &
 	FORGER=$!
 	disown "$FORGER"
-	: <ready
+	timeout "$PATIENCE" cat ready
 	grep -q " OFDLCK .* 0 $END_OF_LOCK\$" /proc/locks
 }
 
@@ -986,10 +989,10 @@ refused_by_the_forger() {
 			fcntl $lock, $ARGV[0], $range or die $!;
 			open my $ready, ">", "ready" or die $!;
 			close $ready;
-			sleep 60' "$@" 3>&- &
+			sleep 600' "$@" 3>&- &
 		pretenders+=("$!")
 		disown "$!" # teardown ends the last: not to be reported
-		: <ready
+		timeout "$PATIENCE" cat ready
 	}
 	lock_until 6 "$end"
 	run -0 onlyone lock true
@@ -1037,7 +1040,7 @@ refused_by_the_forger() {
 	inode=$(stat -c %i lock)
 	rm lock
 	ASAN_OPTIONS=detect_leaks=0 strace -o trace -e inject=getdents64:delay_enter=1500000:when=1 \
-		"$ONLYONE" -w 20 lock touch ran 3>&- &
+		"$ONLYONE" -w 120 lock touch ran 3>&- &
 	start=$!
 	eventually "the start has seen the lock and looks for its holder" grep -qs '"/proc", ' trace
 	kill -KILL "$HOLDER"
@@ -1047,7 +1050,7 @@ refused_by_the_forger() {
 		[[ $(stat -c %i "other$n") != "$inode" ]] || break
 	done
 	hold "other$n" # has that inode, but where the file system never gives one twice
-	wait "$start"
+	await "$start"
 	[[ -e ran ]]
 	release
 }

@@ -291,7 +291,7 @@ unit() {
 		[[ $(wc -l <starts) == 1 ]] || exit 0
 		mkfifo fifo
 		(echo $BASHPID >worker; read -r _ <fifo) &
-		until [[ -s worker ]]; do sleep 0.01; done
+		eventually "there is a worker" test -s worker
 		kill -KILL $$
 	SH
 	chmod +x bin/server
@@ -300,7 +300,7 @@ unit() {
 	eventually "the worker works" test -s worker
 	eventually "the next start waits for it" waiters run/app.lock 1
 	[[ $(wc -l <starts) == 1 ]]
-	echo >fifo
+	say fifo
 	eventually "the loop has ended" gone "$loop"
 	[[ $(wc -l <starts) == 2 ]]
 }
@@ -417,7 +417,7 @@ is_ready() {
 	bash -c "$(block shared | sed -n 2p | here)" 3>&- &
 	eventually "the writer waits" waiters srv/db.lock 1
 	kill "${readers[0]}"
-	wait "${readers[0]}"
+	await "${readers[0]}"
 	waiters srv/db.lock 1
 	kill "${readers[1]}"
 	eventually "the writer has written" test -e update.log
@@ -556,7 +556,7 @@ statuses() {
 # wait. $WAITING is the one that is tried for whether it does.
 row() {
 	local command='' families held status between recorded closing removed killed
-	printf '#!/bin/sh\necho $$ >command\nexec sleep 60\n' >stays
+	printf '#!/bin/sh\necho $$ >command\nexec sleep 600\n' >stays
 	printf '%s\n' '#!/usr/bin/perl' 'use POSIX; POSIX::close($_) for 3 .. 255;' \
 		'exec "./stays"' >closes
 	chmod +x stays closes

@@ -35,10 +35,10 @@ cannot_run() {
 @test "a signal to onlyone is one to the command" {
 	mkfifo ready
 	"$ONLYONE" lock sh -c 'trap "exit 7" TERM; echo >ready; while :; do sleep 0.01; done' 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	kill -TERM "$!"
 	local status=0
-	wait "$!" || status=$?
+	await "$!" || status=$?
 	((status == 7))
 }
 

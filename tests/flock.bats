@@ -76,7 +76,7 @@ flock_has() {
 	local tool
 	for tool in "${TOOLS[@]}"; do
 		"$tool" --no-fork lock sh -c 'echo $$' >pid 3>&- &
-		wait "$!"
+		await "$!"
 		[[ $(cat pid) == "$!" ]]
 	done
 }
@@ -84,10 +84,10 @@ flock_has() {
 @test "on purpose: without -F the process is the command all the same" {
 	need flock
 	"$ONLYONE" lock sh -c 'echo $$' >pid 3>&- &
-	wait "$!"
+	await "$!"
 	[[ $(cat pid) == "$!" ]]
 	flock lock sh -c 'echo $$' >pid 3>&- &
-	wait "$!"
+	await "$!"
 	[[ $(cat pid) != "$!" ]]
 }
 
@@ -173,12 +173,12 @@ flock_has() {
 	waiter=$!
 	eventually "flock waits" waiters lock 1
 	release
-	wait "$waiter"
+	await "$waiter"
 	hold lock
 	start_waiter lock -b lock touch onlyone-ran
 	[[ -e flock-ran && ! -e onlyone-ran ]]
 	release
-	wait "$WAITER"
+	await "$WAITER"
 	[[ -e onlyone-ran ]]
 }
 
@@ -212,7 +212,7 @@ after_release() {
 	eventually "$* waits" waiters lock 1
 	touch released
 	release
-	wait "$waiter"
+	await "$waiter"
 	[[ $(cat seen) == 0 ]] || fail "$*: ran beside the holder"
 }
 
@@ -220,9 +220,9 @@ after_release() {
 	need flock
 	local tool
 	for tool in "${TOOLS[@]}"; do
-		after_release "$tool" --timeout 20 --conflict-exit-code 5
+		after_release "$tool" --timeout 120 --conflict-exit-code 5
 		after_release "$tool" --wait 20.5
-		after_release "$tool" -w 20
+		after_release "$tool" -w 120
 	done
 }
 
@@ -251,15 +251,15 @@ after_release() {
 @test "on purpose: of -n and -w the last one wins, with flock always -n" {
 	need flock
 	local options
-	for options in '-n -w 20' '-w 20 -n'; do
+	for options in '-n -w 120' '-w 120 -n'; do
 		hold lock
 		# shellcheck disable=SC2086 # several options
 		run -123 flock -E 123 $options lock true
 		release
 	done
-	after_release onlyone -n -w 20
+	after_release onlyone -n -w 120
 	hold lock
-	run -123 onlyone -E 123 -w 20 -n lock true
+	run -123 onlyone -E 123 -w 120 -n lock true
 	release
 }
 
@@ -427,9 +427,9 @@ after_release() {
 	need flock
 	local tool
 	for tool in "${TOOLS[@]}"; do
-		"$tool" --close lock sh -c 'sleep 60 3>&- >/dev/null 2>&1 &'
-		run -0 flock -w 20 -E 123 lock true
-		run -0 onlyone -w 20 lock true
+		"$tool" --close lock sh -c 'sleep 600 3>&- >/dev/null 2>&1 &'
+		run -0 flock -w 120 -E 123 lock true
+		run -0 onlyone -w 120 lock true
 	done
 }
 
@@ -437,7 +437,7 @@ after_release() {
 	need flock
 	local tool
 	for tool in "${TOOLS[@]}"; do
-		"$tool" "$tool.lock" sh -c 'sleep 60 3>&- >/dev/null 2>&1 &'
+		"$tool" "$tool.lock" sh -c 'sleep 600 3>&- >/dev/null 2>&1 &'
 		both_refused -n "$tool.lock"
 	done
 }

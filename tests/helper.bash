@@ -16,6 +16,10 @@ ONLYONE=${ONLYONE:-$TREE/build/onlyone}
 # What is said of a file that is somebody's, behind its name.
 export NO_RECORD="holds something that is no lock record, left alone; empty it if it is an old PID file, or see --as-is"
 
+# For how many seconds an event is waited for. It takes milliseconds; the rest is for machines that
+# have much else to do.
+export PATIENCE=120
+
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 	# The mark of this test's processes, by which teardown finds them again (bats' own have none).
@@ -52,15 +56,62 @@ fail() {
 	return 1
 }
 
+# -- waiting for events --
+
 # eventually WHAT COMMAND...: waits for COMMAND to succeed; WHAT says what did not happen.
 eventually() {
-	local what=$1 deadline=$((SECONDS + 20))
+	local what=$1 deadline=$((SECONDS + PATIENCE))
 	shift
 	until "$@"; do
-		((SECONDS < deadline)) || fail "not within 20 s: $what" || return
+		((SECONDS < deadline)) || fail "not within $PATIENCE s: $what" || return
 		sleep 0.01
 	done
 }
+
+# hear FIFO [VARIABLE]: waits for a line to be written into FIFO, into VARIABLE.
+hear() {
+	read -t "$PATIENCE" -r "${2:-_}" <>"$1" || fail "not within $PATIENCE s: a line in $1"
+}
+
+# say FIFO [LINE]: writes LINE, and waits for FIFO to be read.
+say() {
+	# shellcheck disable=SC2016 # sh expands it
+	timeout "$PATIENCE" sh -c 'printf "%s\n" "$1" >"$0"' "$1" "${2:-}" ||
+		fail "not within $PATIENCE s: a reader of $1"
+}
+
+# await [PID...]: waits for these children to end, or for all; the status is that of the last.
+await() {
+	local pid
+	# shellcheck disable=SC2046 # a word each
+	(($# > 0)) || set -- $(jobs -pr)
+	for pid; do
+		eventually "PID $pid has ended" gone "$pid" || return
+	done
+	wait "$@"
+}
+
+# ended STATUS PID: so ended the child PID. (A `run await` would ask a subshell, whose child it is
+# not.)
+ended() {
+	local got=0
+	await "$2" || got=$?
+	((got == $1)) || fail "PID $2 ended with $got, not $1"
+}
+
+gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+# Whether process $1 has become the command $2.
+runs() {
+	[[ /proc/$1/exe -ef $(command -v "$2") ]]
+}
+
+# For the bash scripts of the tests, too.
+export -f fail eventually hear say await gone runs
+
+# -- holders --
 
 # hold [OPTION...] LOCK: runs a holder until `release`. $HOLDER is its PID.
 hold() {
@@ -85,13 +136,13 @@ start_holder() {
 		"$PWD/$latch" 3>&- &
 	HOLDER=$!
 	LATCH=$latch
-	read -t 20 -r _ <>"$latch/ready" || fail "no holder: onlyone $*"
+	hear "$latch/ready" || fail "no holder: onlyone $*"
 }
 
 # release [STATUS]: ends the latest holder and returns its status.
 release() {
-	printf '%s\n' "${1:-0}" >"$LATCH/release"
-	wait "$HOLDER"
+	say "$LATCH/release" "${1:-0}"
+	await "$HOLDER"
 }
 
 # hold_by TOOL...: another tool than onlyone holds what it names until `let_go`. $OTHER is the PID
@@ -102,12 +153,12 @@ hold_by() {
 	mkfifo other/ready other/go
 	"$@" sh -c 'echo >other/ready; read -r _ <other/go' 3>&- &
 	OTHER=$!
-	read -t 20 -r _ <>other/ready || fail "no holder: $*"
+	hear other/ready || fail "no holder: $*"
 }
 
 let_go() {
-	echo >other/go
-	wait "$OTHER"
+	say other/go
+	await "$OTHER"
 }
 
 # waiters LOCK COUNT: COUNT requests wait in the kernel for a lock on LOCK.
@@ -241,8 +292,8 @@ need_sight() {
 	local other
 	need_nobody
 	mkfifo probe
-	as_nobody sh -c 'echo $$; exec sleep 60' >probe 3>&- &
-	read -t 20 -r other <>probe || fail "there is no process of nobody's"
+	as_nobody sh -c 'echo $$; exec sleep 600' >probe 3>&- &
+	hear probe other || fail "there is no process of nobody's"
 	readlink "/proc/$other/fd/0" >/dev/null ||
 		missing sight "another user's descriptors cannot be seen" CAP_SYS_PTRACE
 	kill "$other"
@@ -295,24 +346,6 @@ keepers() {
 	for pid in $(strays); do
 		[[ $(cat "/proc/$pid/comm" 2>/dev/null) != onlyone-keeper ]] || printf '%s\n' "$pid"
 	done
-}
-
-# ended STATUS PID: so ended the child PID. (A `run wait` would ask a subshell, whose child it is
-# not.)
-ended() {
-	local got=0
-	eventually "PID $2 has ended" gone "$2"
-	wait "$2" || got=$?
-	((got == $1)) || fail "PID $2 ended with $got, not $1"
-}
-
-gone() {
-	! kill -0 "$1" 2>/dev/null
-}
-
-# Whether process $1 has become the command $2.
-runs() {
-	[[ /proc/$1/exe -ef $(command -v "$2") ]]
 }
 
 # Whether process $1 waits for process $2: it has a pidfd of it.

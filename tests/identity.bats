@@ -11,11 +11,11 @@ start() {
 	[[ ${2:-} != closed ]] || close='exec {ONLYONE_FD}>&-; '
 	[[ -p $BATS_TEST_TMPDIR/ready ]] || mkfifo "$BATS_TEST_TMPDIR/ready"
 	# From another directory: this one must not be what keeps the kernel's idea of LOCK's.
-	(cd / && exec onlyone "$OLDPWD/$1" bash -c "$close"'echo >"$0"; exec sleep 60' "$BATS_TEST_TMPDIR/ready") \
+	(cd / && exec onlyone "$OLDPWD/$1" bash -c "$close"'echo >"$0"; exec sleep 600' "$BATS_TEST_TMPDIR/ready") \
 		3>&- >/dev/null 2>&1 &
 	# shellcheck disable=SC2034 # the scripts read it
 	SERVER=$!
-	read -t 20 -r _ <>"$BATS_TEST_TMPDIR/ready"
+	hear "$BATS_TEST_TMPDIR/ready"
 }
 
 # is STATUS COMMAND...
@@ -105,7 +105,7 @@ need_overlayfs() {
 		is_refused one/lock "$one"
 		rm one/lock
 		is_refused one/lock "$one"
-		is 0 onlyone -w 20 two/lock true'
+		is 0 onlyone -w 120 two/lock true'
 }
 
 @test "btrfs: flock of the same number in another subvolume is told from one here" {
@@ -131,7 +131,7 @@ need_overlayfs() {
 		is_refused s/lock "$SERVER"
 		is_refused s/lock "$SERVER"
 		kill "$SERVER"
-		is 0 onlyone -w 20 s/lock true'
+		is 0 onlyone -w 120 s/lock true'
 }
 
 @test "btrfs: a snapshot that is rolled back to under a server that has closed the lock" {
@@ -143,7 +143,7 @@ need_overlayfs() {
 		btrfs -q subvolume snapshot old s
 		is_refused s/lock "$SERVER"
 		kill "$SERVER"
-		is 0 onlyone -w 20 s/lock true'
+		is 0 onlyone -w 120 s/lock true'
 }
 
 @test "overlayfs: a file that nobody holds is free, whatever file of another layer has its number" {
@@ -179,5 +179,5 @@ need_overlayfs() {
 		[[ $(stat -c %i merged/run) != "$number" ]]
 		is_refused merged/run/lock "$SERVER"
 		kill "$SERVER"
-		is 0 onlyone -w 20 merged/run/lock true'
+		is 0 onlyone -w 120 merged/run/lock true'
 }

@@ -90,9 +90,9 @@ TELL='echo "$ONLYONE_FD $(readlink "/proc/$$/fd/$ONLYONE_FD")"'
 @test "nor does it after it had to wait" {
 	local list='(ls "/proc/$$/fd" >fds); :'
 	hold lock
-	start_waiter lock -v -w 20 lock sh -c "$list" 2>/dev/null
+	start_waiter lock -v -w 120 lock sh -c "$list" 2>/dev/null
 	release
-	wait "$WAITER"
+	await "$WAITER"
 	local guarded
 	guarded=$(cat fds)
 	sh -c "$list" 2>/dev/null 3>&-
@@ -106,9 +106,9 @@ TELL='echo "$ONLYONE_FD $(readlink "/proc/$$/fd/$ONLYONE_FD")"'
 
 @test "the lock is free once the last one who inherited it closes it" {
 	mkfifo ready
-	"$ONLYONE" lock bash -c 'eval "exec $ONLYONE_FD>&-"; echo >ready; exec sleep 60' 3>&- &
+	"$ONLYONE" lock bash -c 'eval "exec $ONLYONE_FD>&-"; echo >ready; exec sleep 600' 3>&- &
 	disown "$!" # teardown ends it: not to be reported
-	read -t 20 -r _ <>ready
+	hear ready
 	run -0 flock -n lock true
 }
 

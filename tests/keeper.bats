@@ -51,7 +51,7 @@ ends_with() {
 	ends_with 42 release 42
 	hold -o lock
 	kill -TERM "$HOLDER"
-	ends_with 143 wait "$HOLDER"
+	ends_with 143 await "$HOLDER"
 }
 
 @test "the command has no descriptor of the lock, and no number of one" {
@@ -72,17 +72,17 @@ ends_with() {
 		exec bash -c "for fd in {10..255}; do exec {fd}>&-; done
 			echo >ready; exec >&- 2>&-; read -r _ <release"' 3>&- &
 	command=$!
-	read -t 20 -r _ <>ready
+	hear ready
 	run -1 flock -n lock true
 	run -75 --separate-stderr onlyone lock true
 	[[ $stderr == "onlyone: lock: held by PID $command (bash)" ]]
-	echo >release
-	wait "$command"
+	say release
+	await "$command"
 	run -0 onlyone lock true
 }
 
 @test "children that outlive the command do not keep the lock" {
-	run -0 onlyone -o lock sh -c 'sleep 60 3>&- >/dev/null 2>&1 & echo $!'
+	run -0 onlyone -o lock sh -c 'sleep 600 3>&- >/dev/null 2>&1 & echo $!'
 	child=$output
 	run -0 onlyone lock true
 	kill -0 "$child"
@@ -91,7 +91,7 @@ ends_with() {
 @test "the lock is free when the command was killed" {
 	hold -o lock
 	kill -KILL "$HOLDER"
-	ends_with 137 wait "$HOLDER"
+	ends_with 137 await "$HOLDER"
 	run -0 onlyone lock true
 	eventually "the keeper has ended" no_keeper
 }
@@ -127,10 +127,10 @@ ends_with() {
 	mkfifo ready release
 	env --ignore-signal=CHLD "$ONLYONE" -o lock sh -c 'echo >ready; read -r _ <release' 3>&- &
 	command=$!
-	read -t 20 -r _ <>ready
+	hear ready
 	is_held lock "$command"
-	echo >release
-	wait "$command"
+	say release
+	await "$command"
 	run -0 onlyone lock true
 }
 
@@ -170,13 +170,14 @@ ends_with() {
 	unshare --pid --fork --kill-child --mount-proc "$ONLYONE" -o lock \
 		sh -c 'echo $$ >ready; read -r status <release; exit "$status"' 3>&- &
 	container=$!
-	read -t 20 -r pid <>ready
+	local pid
+	hear ready pid
 	[[ $pid == 1 && $(cat lock) == 1 ]]
 	run -1 flock -n lock true
 	run -75 onlyone lock true
 	run -75 unshare --pid --fork --mount-proc "$ONLYONE" lock true
-	echo 7 >release
-	ends_with 7 wait "$container"
+	say release 7
+	ends_with 7 await "$container"
 	run -0 onlyone lock true
 	eventually "nothing is left" no_strays
 }
@@ -201,9 +202,9 @@ ends_with() {
 		}
 	END
 	cc -o supervisor supervisor.c
-	run -2 timeout 20 ./supervisor "$ONLYONE" -o lock true # the command and the keeper
+	run -2 timeout "$PATIENCE" ./supervisor "$ONLYONE" -o lock true # the command and the keeper
 	run -0 is_free lock
-	run -2 timeout 20 ./supervisor "$ONLYONE" -o lock sh -c 'kill -KILL $$'
+	run -2 timeout "$PATIENCE" ./supervisor "$ONLYONE" -o lock sh -c 'kill -KILL $$'
 	run -0 is_free lock
 }
 
@@ -211,7 +212,7 @@ ends_with() {
 	need perl
 	need cc
 	waits_for_all='unless (fork) { exit } 1 while wait > 0; exit 7'
-	run -7 timeout 20 unshare --pid --fork --kill-child --mount-proc "$ONLYONE" -o lock perl -e "$waits_for_all"
+	run -7 timeout "$PATIENCE" unshare --pid --fork --kill-child --mount-proc "$ONLYONE" -o lock perl -e "$waits_for_all"
 	cat >subreaper.c <<-'END'
 		#include <sys/prctl.h>
 		#include <unistd.h>
@@ -224,12 +225,12 @@ ends_with() {
 		}
 	END
 	cc -o subreaper subreaper.c
-	run -7 timeout 20 ./subreaper "$ONLYONE" -o lock perl -e "$waits_for_all"
+	run -7 timeout "$PATIENCE" ./subreaper "$ONLYONE" -o lock perl -e "$waits_for_all"
 	eventually "the keepers have ended" no_keeper
 }
 
 @test "in a pipeline and in \$(...) nothing waits longer than the command" {
-	run -0 timeout 20 bash -ec '
+	run -0 timeout "$PATIENCE" bash -ec '
 		x=$(onlyone -o lock sh -c "echo hi")
 		[[ $x == hi ]]
 		onlyone -o lock echo hi | cat
@@ -240,17 +241,17 @@ ends_with() {
 @test "a pipe that the command has closed is closed, though it runs on" {
 	mkfifo release
 	# Returns when nobody has the pipe any more: at once, or when the command has ended.
-	output=$("$ONLYONE" -o lock bash -c 'echo hi; exec >&- 2>&-; read -t 10 -r _ <>release' 2>&1 3>&- &)
+	output=$("$ONLYONE" -o lock bash -c 'echo hi; exec >&- 2>&-; read -t "$PATIENCE" -r _ <>release' 2>&1 3>&- &)
 	[[ $output == hi ]]
 	run -75 onlyone lock true
-	echo >release
+	say release
 }
 
 @test "a signal to the whole group, or to the keeper, leaves the keeper" {
 	mkfifo ready release
 	setsid "$ONLYONE" -o lock sh -c 'trap "" HUP INT QUIT TERM; echo >ready; read -r _ <release' 3>&- &
 	command=$!
-	read -t 20 -r _ <>ready
+	hear ready
 	keeper=$(keepers)
 	for signal in HUP INT QUIT TERM USR1 ALRM TSTP; do
 		kill -"$signal" "$keeper"
@@ -260,8 +261,8 @@ ends_with() {
 	done
 	is_held lock "$command"
 	[[ $(keepers) == "$keeper" ]]
-	echo >release
-	wait "$command"
+	say release
+	await "$command"
 	eventually "the keeper has ended" no_keeper
 	run -0 onlyone lock true
 }
@@ -301,12 +302,12 @@ ends_with() {
 	mkfifo ready release
 	"$ONLYONE" -o lock sh -c 'echo >ready; read -r _ <release' <&- >&- 2>&- 3>&- &
 	command=$!
-	read -t 20 -r _ <>ready
+	hear ready
 	[[ $(readlink "/proc/$(keepers)/fd/"* | sed 's/.*pidfd.*/pidfd/' | sort) == "$PWD/lock"$'\n'pidfd ]]
 	is_held lock "$command"
 	[[ $(readlink "/proc/$command/fd/"*) != *"$PWD/lock"* ]]
-	echo >release
-	wait "$command"
+	say release
+	await "$command"
 	run -0 onlyone lock true
 }
 
@@ -341,15 +342,15 @@ is_small() {
 # keep_alone: a keeper and a waiter of a binary with which no other test shares a page, until `let_alone`.
 keep_alone() {
 	./alone -o lock sh -c 'echo >ready; read -r _ <release' 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	./alone -b lock true 3>&- &
 	WAITER=$!
 	eventually "the other one waits" waiters lock 1
 }
 
 let_alone() {
-	echo >release
-	wait "$WAITER"
+	say release
+	await "$WAITER"
 }
 
 @test "the keeper costs less than 128 kB of its own, and has let go of most of the program" {
@@ -406,7 +407,7 @@ start_beside_late_keeper() {
 	eventually "the start waits for the keeper" eval \
 		'grep -qs "^Pid:[[:space:]]*$keeper\$" "/proc/$starter/fdinfo/"* || [[ ! -e /proc/$starter ]] || in_state Z "$starter"'
 	kill -CONT "$keeper"
-	wait "$starter"
+	await "$starter"
 	[[ -e ran ]]
 }
 
@@ -425,12 +426,12 @@ start_beside_late_keeper() {
 
 @test "a keeper that is late is waited for also when nobody has reaped the command" {
 	mkfifo ready release
-	sh -c '"$0" -o lock sh -c "echo >ready; read -r _ <release" & exec sleep 60' "$ONLYONE" 3>&- & # sleep reaps nobody
-	read -t 20 -r _ <>ready
+	sh -c '"$0" -o lock sh -c "echo >ready; read -r _ <release" & exec sleep 600' "$ONLYONE" 3>&- & # sleep reaps nobody
+	hear ready
 	keeper=$(keepers)
 	kill -STOP "$keeper"
 	eventually "the keeper has stopped" in_state T "$keeper"
-	echo >release
+	say release
 	eventually "the command is a zombie" in_state Z "$(cat lock)"
 	start_beside_late_keeper
 }

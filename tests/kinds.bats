@@ -11,12 +11,12 @@ excludes() {
 	shift
 	need "$1"
 	hold_by "$@"
-	run -75 timeout 10 onlyone lock touch ran
+	run -75 timeout "$PATIENCE" onlyone lock touch ran
 	[[ $output == "onlyone: lock: held by PID "* ]]
 	let_go
 	run -0 onlyone lock true
 	hold lock
-	run "-$conflict" timeout 10 "$@" touch ran
+	run "-$conflict" timeout "$PATIENCE" "$@" touch ran
 	release
 	run -0 "$@" touch free
 	[[ -e free && ! -e ran ]]
@@ -26,7 +26,7 @@ excludes() {
 in_turn() {
 	need "$1"
 	hold_by "$@"
-	start_waiter lock -w 20 lock touch ran
+	start_waiter lock -w 120 lock touch ran
 	[[ ! -e ran ]]
 	let_go
 	ended 0 "$WAITER"
@@ -135,7 +135,7 @@ in_turn() {
 	let_go
 	run -0 onlyone lock true 7>&-
 	kill -0 "$refused"
-	timeout 20 head -c 4k <&7 >/dev/null
+	timeout "$PATIENCE" head -c 4k <&7 >/dev/null
 	ended 75 "$refused"
 	exec 7>&-
 }

@@ -28,7 +28,7 @@ load helper
 	hold lock
 	kill -KILL "$HOLDER"
 	status=0
-	wait "$HOLDER" || status=$?
+	await "$HOLDER" || status=$?
 	[[ $status == 137 ]]
 	run -0 onlyone lock true
 }
@@ -40,7 +40,7 @@ load helper
 }
 
 @test "the process is the command itself: onlyone has left nothing in between" {
-	"$ONLYONE" lock sleep 60 3>&- &
+	"$ONLYONE" lock sleep 600 3>&- &
 	eventually "sleep runs" test "$(command -v sleep)" -ef "/proc/$!/exe"
 	[[ $(cat lock) == "$!" ]]
 }
@@ -56,7 +56,7 @@ load helper
 }
 
 @test "children that outlive the command keep the lock" {
-	run -0 onlyone lock sh -c 'sleep 60 3>&- >/dev/null 2>&1 & echo $!'
+	run -0 onlyone lock sh -c 'sleep 600 3>&- >/dev/null 2>&1 & echo $!'
 	child=$output
 	run -75 onlyone lock true
 	[[ $output =~ ^"onlyone: lock: held by PID $child (sleep): the recorded process "[0-9]+" has ended"$ ]]

@@ -98,14 +98,14 @@ mounted() {
 	eventually "the writer waits for a reader" grep -q wait_for_partner "/proc/$!/wchan"
 	refuses 65 fifo
 	refuses 65 fifo -s
-	run -0 timeout 20 cat fifo
+	run -0 timeout "$PATIENCE" cat fifo
 	[[ $output == precious ]]
 }
 
 @test "a FIFO that nobody opened is refused at once" {
 	mkfifo fifo
-	run -65 timeout 10 onlyone fifo true
-	run -65 timeout 10 onlyone -b fifo true
+	run -65 timeout "$PATIENCE" onlyone fifo true
+	run -65 timeout "$PATIENCE" onlyone -b fifo true
 }
 
 @test "a device is refused" {
@@ -144,7 +144,7 @@ mounted() {
 	head -c 3M /dev/zero >large
 	refuses 65 large
 	truncate -s 100G sparse # nobody may read all of this first
-	run -65 timeout 10 onlyone sparse true
+	run -65 timeout "$PATIENCE" onlyone sparse true
 	[[ $(stat -c %s sparse) == 107374182400 ]]
 }
 
@@ -190,7 +190,7 @@ mounted() {
 }
 
 @test "a slip such as 'onlyone ./server.sh --port 80' does no harm to the server" {
-	printf '#!/bin/sh\nexec sleep 60\n' >server.sh
+	printf '#!/bin/sh\nexec sleep 600\n' >server.sh
 	chmod +x server.sh
 	local before
 	before=$(state server.sh)
@@ -559,7 +559,7 @@ small() {
 		cd "$name"
 	done
 	run -0 onlyone lock true
-	"$ONLYONE" lock sleep 60 3>&- & # a latch would be out of reach
+	"$ONLYONE" lock sleep 600 3>&- & # a latch would be out of reach
 	eventually "the command runs" runs "$!" sleep
 	run -75 --separate-stderr onlyone lock true
 	[[ $stderr == "onlyone: lock: held by PID $! (sleep)" ]]
@@ -582,7 +582,7 @@ small() {
 	start_waiter lock -b lock sh -c 'cat lock >seen'
 	mv lock old
 	release
-	wait "$WAITER"
+	await "$WAITER"
 	[[ $(cat seen) == "$WAITER" && $(cat lock) == "$WAITER" && $(cat old) == "$HOLDER" ]]
 }
 
@@ -591,7 +591,7 @@ small() {
 	start_waiter lock -b lock sh -c 'cat lock >seen'
 	rm lock
 	release
-	wait "$WAITER"
+	await "$WAITER"
 	[[ $(cat seen) == "$WAITER" ]]
 }
 
@@ -604,16 +604,16 @@ small() {
 		mount -t tmpfs none run
 		mkfifo ready release
 		flock run/lock sh -c "echo >ready; read -r _ <release" 3>&- &
-		read -r _ <>ready
+		hear ready
 		inode=$(stat -c %i run/lock)
 		onlyone -b run/lock sh -c "cat run/lock >seen" 3>&- &
 		waiter=$!
-		until grep -q -e "-> .*:$inode " /proc/locks; do sleep 0.01; done
+		eventually "it waits" grep -q -e "-> .*:$inode " /proc/locks
 		mount -t tmpfs none run
 		: >run/lock
 		[[ $(stat -c %i run/lock) == "$inode" ]] # since Linux 5.9
-		echo >release
-		wait "$waiter"
+		say release
+		await "$waiter"
 		[[ $(cat seen) == "$waiter" ]]'
 }
 
@@ -627,7 +627,7 @@ small() {
 	eventually "the waiter waits for the new file" waiters lock 1
 	[[ ! -e ran ]]
 	let_go
-	wait "$WAITER"
+	await "$WAITER"
 	[[ -e ran ]]
 }
 
@@ -637,21 +637,21 @@ small() {
 	mkdir run
 	: >run/lock
 	flock run/lock sh -c 'echo >ready; read -r _ <go0' 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	start_waiter run/lock -b run/lock touch ran
 	local n before=("/proc/$WAITER/fd/"*) now
 	for n in 1 2 3; do
 		rm run/lock
 		# shellcheck disable=SC2016 # for the shell that flock starts
 		flock run/lock sh -c 'echo >ready; read -r _ <"$0"' "go$n" 3>&- &
-		read -t 20 -r _ <>ready
-		echo >"go$((n - 1))"
+		hear ready
+		say "go$((n - 1))"
 		eventually "the waiter waits for the new file" waiters run/lock 1
 		now=("/proc/$WAITER/fd/"*)
 		[[ ${#now[@]} == "${#before[@]}" ]]
 	done
-	echo >go3
-	wait "$WAITER"
+	say go3
+	await "$WAITER"
 	[[ -e ran ]]
 }
 
@@ -659,14 +659,14 @@ small() {
 	need flock
 	mkfifo ready go
 	hold lock
-	start_waiter lock -w 2 lock touch ran
+	start_waiter lock -w 5 lock touch ran
 	mv lock old
 	flock lock sh -c 'echo >ready; read -r _ <go' 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	release
 	ended 75 "$WAITER"
 	[[ ! -e ran ]]
-	echo >go
+	say go
 }
 
 @test "what is no lock file any more when the wait ends is refused" {
@@ -694,9 +694,9 @@ leased() {
 		close $ready;
 		select undef, undef, undef, 0.01 until -e "go";
 		fcntl $lock, 1024, F_UNLCK or die $!;
-		sleep 60' 3>&- &
+		sleep 600' 3>&- &
 	disown "$!"
-	: <ready
+	timeout "$PATIENCE" cat ready
 }
 
 @test "a file on which somebody has a lease counts as held, and is waited for" {

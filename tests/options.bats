@@ -18,7 +18,7 @@ nothing_made() {
 
 # refused [OPTION...]: with these, LOCK `lock` is held, and onlyone does not wait long for it.
 refused() {
-	run -75 timeout 10 onlyone "$@" lock touch ran
+	run -75 timeout "$PATIENCE" onlyone "$@" lock touch ran
 	[[ ! -e ran ]]
 }
 
@@ -28,7 +28,7 @@ waits() {
 	start_waiter lock "$@" lock touch ran
 	[[ ! -e ran ]]
 	release
-	wait "$WAITER"
+	await "$WAITER"
 	rm ran
 }
 
@@ -153,22 +153,22 @@ waits() {
 }
 
 @test "-w, --wait and --timeout wait" {
-	waits -w 20
-	waits --wait 20
-	waits --timeout=20
+	waits -w 120
+	waits --wait 120
+	waits --timeout=120
 }
 
 @test "of -n, -b and -w the last one wins" {
 	hold lock
 	refused -b -n
-	refused -w 20 -n
+	refused -w 120 -n
 	refused -b -w 0
-	refused -w 20 -w 0
+	refused -w 120 -w 0
 	refused -b -w 0.05
 	release
 	waits -n -b
 	waits -w 0 -b
-	waits -n -w 20
+	waits -n -w 120
 }
 
 # -- the kind of lock --
@@ -232,7 +232,7 @@ waits() {
 	for option in -F --no-fork --fcntl; do
 		# shellcheck disable=SC2016 # for the shell that onlyone starts
 		"$ONLYONE" "$option" lock sh -c 'echo $$' >pid 3>&- &
-		wait "$!"
+		await "$!"
 		[[ $(cat pid) == "$!" ]]
 	done
 }
@@ -285,7 +285,7 @@ waits() {
 		hold lock
 		start_waiter lock "$option" -b lock true 2>said
 		release
-		wait "$WAITER"
+		await "$WAITER"
 		mapfile -t lines <said
 		[[ ${lines[0]} == "onlyone: lock: waiting: held by PID $HOLDER (sh)" ]]
 		[[ ${lines[1]} =~ ^"onlyone: lock: waited "[0-9]+\.[0-9]{3}" s"$ ]]
@@ -302,7 +302,7 @@ waits() {
 	hold lock
 	start_waiter lock -b lock true 2>said
 	release
-	wait "$WAITER"
+	await "$WAITER"
 	[[ ! -s said ]]
 }
 

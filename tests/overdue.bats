@@ -70,7 +70,7 @@ overdue() {
 	hold lock
 	run -75 --separate-stderr onlyone -q -w 0.2 --overdue 0.1 lock touch ran
 	overdue "$HOLDER" sh
-	start_waiter lock -w 20 --overdue 0 lock touch ran 2>told
+	start_waiter lock -w 120 --overdue 0 lock touch ran 2>told
 	release
 	ended 0 "$WAITER"
 	[[ -e ran && ! -s told ]]
@@ -148,12 +148,12 @@ overdue() {
 @test "with --signal and a command only such a one is replaced" {
 	need_attributes
 	hold lock
-	run -75 --separate-stderr onlyone -w 20 --signal KILL --overdue 3600 lock touch ran
+	run -75 --separate-stderr onlyone -w 120 --signal KILL --overdue 3600 lock touch ran
 	[[ ! -e ran && $stderr =~ ^"onlyone: lock: held by PID $HOLDER (sh), since "$SINCE': not overdue, nothing signalled'$ ]]
-	run -0 onlyone -w 20 --signal KILL --overdue 0 lock echo ran
+	run -0 onlyone -w 120 --signal KILL --overdue 0 lock echo ran
 	[[ $output == ran ]]
 	ended 137 "$HOLDER"
-	run -0 onlyone -w 20 --signal KILL --overdue 3600 lock echo ran
+	run -0 onlyone -w 120 --signal KILL --overdue 3600 lock echo ran
 	[[ $output == ran ]]
 }
 

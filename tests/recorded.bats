@@ -73,14 +73,14 @@ in_state() {
 
 @test "-w and -b wait for the command that has closed the lock" {
 	local wait
-	for wait in --wait=60 --block; do
+	for wait in --wait=120 --block; do
 		desert lock
 		"$ONLYONE" "$wait" lock touch "ran$wait" 3>&- &
 		waiter=$!
 		eventually "$wait waits for the recorded process" waits_for "$waiter" "$HOLDER"
 		[[ ! -e ran$wait ]]
 		release
-		wait "$waiter"
+		await "$waiter"
 		[[ -e ran$wait ]]
 	done
 }
@@ -91,7 +91,7 @@ in_state() {
 	waiter=$!
 	eventually "it is said" grep -q waiting said
 	release
-	wait "$waiter"
+	await "$waiter"
 	[[ $(cat said) == "onlyone: lock: waiting: held by PID $HOLDER (bash): it has closed the lock, but runs on"$'\n'"onlyone: lock: waited "*" s" ]]
 }
 
@@ -110,7 +110,7 @@ in_state() {
 	run -0 flock -n lock true
 	run -0 onlyone --force lock true
 	release
-	wait "$waiter"
+	await "$waiter"
 }
 
 @test "who waited for it starts over where the file was replaced meanwhile" {
@@ -125,7 +125,7 @@ in_state() {
 	eventually "the waiter waits for the new file" waiters lock 1
 	[[ ! -e ran ]]
 	let_go
-	wait "$waiter"
+	await "$waiter"
 	[[ -e ran ]]
 }
 
@@ -167,10 +167,10 @@ in_state() {
 	need_attributes
 	mkfifo ready release
 	"$ONLYONE" lock bash -c 'printf ") Z 1 1 1 1" >/proc/$$/comm; exec {ONLYONE_FD}>&-; echo >ready; read -r _ <release' 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	run -75 --separate-stderr onlyone lock true
 	[[ $stderr == "onlyone: lock: held by PID $! () Z 1 1 1 1): it has closed the lock, "* ]]
-	echo >release
+	say release
 }
 
 @test "a command whose first thread has ended lives on in the others" {
@@ -206,7 +206,7 @@ in_state() {
 	waiter=$!
 	eventually "the waiter waits" waits_for "$waiter" "$threads"
 	kill -KILL "$threads"
-	wait "$waiter"
+	await "$waiter"
 	[[ -e ran ]]
 }
 
@@ -221,9 +221,9 @@ in_state() {
 		[[ $(cat lock) == 100 ]]
 		sleep 0.02 # the kernel tells a start to a hundredth of a second
 		next_pid_is 100
-		(printf ") S 1 (" >/proc/100/comm; sleep 60 3>&-) & # /proc/PID/stat is read right, too
+		(printf ") S 1 (" >/proc/100/comm; sleep 600 3>&-) & # /proc/PID/stat is read right, too
 		[[ $! == 100 ]]
-		until [[ $(cat /proc/100/comm) == ")"* ]]; do sleep 0.01; done
+		eventually "it has that name" grep -q "^)" /proc/100/comm
 		onlyone lock true
 	'
 }
@@ -235,14 +235,14 @@ in_state() {
 		run -0 unshare --pid --fork --mount-proc "$ONLYONE" lock sh -c 'echo $$'
 		[[ $output == 1 ]]
 		run -0 in_container 'next_pid_is 50; onlyone lock true & wait "$!"; [[ $(cat lock) == 50 ]]'
-		run -0 in_container 'next_pid_is 50; sleep 60 3>&- & [[ $! == 50 ]]; onlyone lock true'
+		run -0 in_container 'next_pid_is 50; sleep 600 3>&- & [[ $! == 50 ]]; onlyone lock true'
 	done
 }
 
 @test "a container's record says nothing about the process that bears its number on the host" {
 	need_container
 	need_attributes
-	sleep 60 3>&- &
+	sleep 600 3>&- &
 	run -0 in_container 'next_pid_is "$1"; onlyone lock true & wait "$!"' "$!"
 	[[ $(cat lock) == "$!" ]]
 	run -0 onlyone lock true
@@ -255,19 +255,19 @@ in_state() {
 	sh -c 'read -r _ <go; exec "$0" lock true' "$ONLYONE" 3>&- &
 	run -0 in_container '
 		next_pid_is "$1"
-		sleep 60 3>&- &
+		sleep 600 3>&- &
 		[[ $! == "$1" ]]
-		echo >go
-		until [[ -s lock && $(<lock) == "$1" ]]; do sleep 0.01; done
-		onlyone -w 20 lock true # but for the moment in which the lock is still held
+		say go
+		eventually "it is recorded" grep -qsx "$1" lock
+		onlyone -w 120 lock true # but for the moment in which the lock is still held
 	' "$!"
 }
 
 @test "a PID namespace with its parent's /proc starts like any other" {
 	need_unshare --pid --fork --kill-child bash -ec 'next_pid_is 100'
 	need_attributes
-	sleep 60 3>&- & # /proc shows it under the number that is recorded
-	run -0 timeout -k 1 10 unshare --pid --fork --kill-child bash -ec '
+	sleep 600 3>&- & # /proc shows it under the number that is recorded
+	run -0 timeout -k 1 "$PATIENCE" unshare --pid --fork --kill-child bash -ec '
 		next_pid_is "$1"
 		onlyone lock true & wait "$!"
 		[[ $(cat lock) == "$1" ]]
@@ -283,7 +283,7 @@ in_state() {
 		unshare --fork --time --boottime 1000000 onlyone lock true
 		pid=$(cat lock)
 		next_pid_is "$pid"
-		sleep 60 3>&- &
+		sleep 600 3>&- &
 		[[ $! == "$pid" ]]
 		onlyone --signal KILL lock && exit 99 || [[ $? == 1 ]]
 		onlyone lock true
@@ -296,7 +296,7 @@ in_state() {
 	need_unshare --mount mount -t tmpfs none private
 	for n in {1..5}; do
 		unshare --mount bash -ec 'mount -t tmpfs none private; cd private
-			exec onlyone lock unshare --mount sh -c "cd /; echo >$0; exec sleep 60"' "$PWD/left$n" 3>&- &
+			exec onlyone lock unshare --mount sh -c "cd /; echo >$0; exec sleep 600"' "$PWD/left$n" 3>&- &
 		holders+=("$!")
 		eventually "the holder has left" test -e "left$n"
 		run -0 unshare --mount bash -ec 'mount -t tmpfs none private; exec onlyone private/lock true'
@@ -316,7 +316,7 @@ in_state() {
 		setpriv --reuid=65534 --regid=65534 --clear-groups onlyone lock true & wait "$!"
 		[[ $(cat lock) == 100 ]]
 		next_pid_is 100
-		sleep 60 3>&- & # which is root'"'"'s
+		sleep 600 3>&- & # which is root'"'"'s
 		[[ $! == 100 ]]
 		status=0
 		setpriv --reuid=65534 --regid=65534 --clear-groups onlyone lock touch ran || status=$?
@@ -410,9 +410,9 @@ in_state() {
 
 @test "a zombie does not count as living" {
 	need_attributes
-	sh -c '"$0" lock true & exec sleep 60' "$ONLYONE" 3>&- & # sleep reaps nobody
+	sh -c '"$0" lock true & exec sleep 600' "$ONLYONE" 3>&- & # sleep reaps nobody
 	eventually "the command is a zombie" eval 'in_state Z "$(cat lock)" 2>/dev/null'
-	run -0 timeout -k 1 20 onlyone lock true # before sleep ends, and the zombie with it
+	run -0 timeout -k 1 "$PATIENCE" onlyone lock true # before sleep ends, and the zombie with it
 }
 
 @test "the recorded process may lock again what it has closed" {
@@ -430,10 +430,10 @@ in_state() {
 @test "a shell that locked its own descriptor may close it" {
 	mkfifo ready release
 	bash -c 'exec 9>>lock; onlyone --fd 9; exec 9>&-; echo >ready; read -r _ <release' 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	[[ $(cat lock) == "$!" ]]
 	run -0 onlyone lock true
-	echo >release
+	say release
 }
 
 @test "a command that the lock's record outlives is gone: killed, failed or never there" {
@@ -449,8 +449,8 @@ in_state() {
 	run -0 --separate-stderr unshare --mount bash -ec '
 		mount -t ramfs none bare
 		cd bare
-		onlyone lock bash -c "exec {ONLYONE_FD}>&-; exec sleep 60" 3>&- &
-		until [[ /proc/$!/exe -ef $(command -v sleep) ]]; do sleep 0.01; done
+		onlyone lock bash -c "exec {ONLYONE_FD}>&-; exec sleep 600" 3>&- &
+		eventually "the command runs" runs "$!" sleep
 		[[ $(cat lock) == $! ]]
 		onlyone lock true
 		onlyone -v lock true

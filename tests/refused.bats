@@ -20,7 +20,7 @@ hold_named() {
 	"$ONLYONE" lock sh -c 'printf "$0" >/proc/$$/comm; echo >ready; read -r _ <never' "$1" 3>&- &
 	HOLDER=$!
 	disown "$!" # teardown ends it: not to be reported
-	read -t 20 -r _ <>ready || fail "no holder: $1"
+	hear ready || fail "no holder: $1"
 }
 
 # hold_to_the_end TOOL...: another tool holds `lock` until the test ends. $OTHER is the PID of the process
@@ -30,12 +30,12 @@ hold_to_the_end() {
 	mkfifo ready never
 	"$@" sh -c 'echo $$ >ready; read -r _ <never' 3>&- &
 	disown "$!"
-	read -t 20 -r OTHER <>ready || fail "no holder: $*"
+	hear ready OTHER || fail "no holder: $*"
 }
 
 # A process that has nothing to do with the lock.
 bystander() {
-	sleep 60 3>&- &
+	sleep 600 3>&- &
 	BYSTANDER=$!
 	disown "$!"
 }
@@ -65,7 +65,7 @@ shared_with_nobody() {
 	mkfifo ready never
 	"$ONLYONE" lock ./backup.sh 3>&- &
 	disown "$!"
-	read -t 20 -r _ <>ready
+	hear ready
 	told "held by PID $! (backup.sh)"
 }
 
@@ -90,7 +90,7 @@ shared_with_nobody() {
 	mkfifo -m 666 ready never
 	"${NOBODY[@]}" ./onlyone lock sh -c 'echo >ready; read -r _ <never' 3>&- &
 	disown "$!"
-	read -t 20 -r _ <>ready
+	hear ready
 	told "held by PID $! (sh)"
 }
 
@@ -99,7 +99,7 @@ shared_with_nobody() {
 	mkfifo -m 666 ready never
 	"${NOBODY[@]}" ./onlyone -o lock sh -c 'echo >ready; read -r _ <never' 3>&- &
 	disown "$!"
-	read -t 20 -r _ <>ready
+	hear ready
 	told "held by PID $! (sh)"
 }
 
@@ -110,7 +110,7 @@ shared_with_nobody() {
 	mkfifo -m 666 ready never
 	"${NOBODY[@]}" ./onlyone -m 644 lock sh -c 'echo >ready; read -r _ <never' 3>&- &
 	disown "$!"
-	read -t 20 -r _ <>ready
+	hear ready
 	told "held by PID $! (sh)" without_sight
 	chmod 666 lock # now anybody can have written it
 	told "held by an unknown process" without_sight
@@ -146,16 +146,17 @@ shared_with_nobody() {
 	mkfifo ready never
 	flock --no-fork lock sh -c 'echo $$ >ready; read -r _ <never' 3>&- &
 	disown "$!"
-	read -t 20 -r other <>ready
+	local locker
+	hear ready locker
 	run -75 bash -c 'exec 9>>lock; onlyone --fd 9; exit "$?"'
-	[[ $output == "onlyone: descriptor 9: held by PID $other (sh)" ]]
+	[[ $output == "onlyone: descriptor 9: held by PID $locker (sh)" ]]
 	bash -c 'exec 9>>lock; onlyone -v -b --fd 9; exit "$?"' 2>said 3>&- &
 	eventually "it names whom it waits for" \
-		grep -qsx "onlyone: descriptor 9: waiting: held by PID $other (sh)" said
+		grep -qsx "onlyone: descriptor 9: waiting: held by PID $locker (sh)" said
 }
 
 @test "who holds what the command has left behind is named" {
-	run -0 onlyone lock sh -c 'sleep 60 3>&- >/dev/null 2>&1 & echo $$ $!'
+	run -0 onlyone lock sh -c 'sleep 600 3>&- >/dev/null 2>&1 & echo $$ $!'
 	told "held by PID ${output#* } (sleep): the recorded process ${output% *} has ended"
 }
 
@@ -175,7 +176,7 @@ shared_with_nobody() {
 	eventually "the refused copy looks again" test -s calls
 	setfattr -n user.onlyone -v "$incarnation" lock
 	by_hand "$HOLDER" lock
-	wait "$!" || :
+	await "$!" || :
 	[[ $(cat said) == "onlyone: lock: held by PID $HOLDER (sh)" ]]
 	release
 }
@@ -190,7 +191,7 @@ shared_with_nobody() {
 		./onlyone lock touch ran 3>&- &
 	eventually "the copy looks again" test -s calls
 	release
-	wait "$!"
+	await "$!"
 	[[ -e ran ]]
 }
 
@@ -253,7 +254,7 @@ shared_with_nobody() {
 	"${NOBODY[@]}" ./onlyone lock sh -c 'echo >ready; read -r _ <never' 3>&- &
 	disown "$!"
 	local planter=$!
-	read -t 20 -r _ <>ready
+	hear ready
 	forge lock "$BYSTANDER"
 	by_hand "$BYSTANDER" lock
 	told "held by PID $planter (sh)"
@@ -323,18 +324,18 @@ shared_with_nobody() {
 	shared_with_nobody
 	mkdir fs
 	need_unshare --mount mount -t ramfs none fs
-	run -0 unshare -m sh -euc '
+	run -0 unshare -m bash -euc '
 		mount -t ramfs none fs
 		cp onlyone fs
 		cd fs
 		mkfifo ready go
 		./onlyone -m 644 lock sh -c "echo >ready; read -r _ <go" 3>&- &
-		read -r _ <ready
+		hear ready
 		echo "$!"
 		./onlyone lock true || :
 		"$@" ./onlyone -s lock true || :
-		echo >go
-		wait "$!"' sh "${NOBODY[@]}"
+		say go
+		await "$!"' bash "${NOBODY[@]}"
 	[[ ${lines[1]} == "onlyone: lock: held by PID ${lines[0]} (sh)" ]]
 	[[ ${lines[2]} == "onlyone: lock: held by an unknown process" && ${#lines[@]} == 3 ]]
 }
@@ -362,6 +363,6 @@ shared_with_nobody() {
 @test "a lock of which nothing can be seen from a container, not even in /proc/locks, is held" {
 	need_unshare --pid --fork --kill-child --mount-proc
 	hold_to_the_end flock lock
-	run -75 timeout -k 1 20 unshare --pid --fork --kill-child --mount-proc "$ONLYONE" lock touch ran
+	run -75 timeout -k 1 "$PATIENCE" unshare --pid --fork --kill-child --mount-proc "$ONLYONE" lock touch ran
 	[[ $output == "onlyone: lock: held by an unknown process" && ! -e ran ]]
 }

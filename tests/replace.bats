@@ -23,7 +23,7 @@ server() {
 	mkfifo "$ready"
 	"$ONLYONE" "${@:1:$#-1}" lock perl -MPOSIX -e "$SERVER_IN_PERL" "$ready" signals "${!#}" 3>&- &
 	SERVER=$!
-	read -t 20 -r _ <>"$ready" || fail "no server"
+	hear "$ready" || fail "no server"
 }
 
 # replace ARG...: in the background. $REPLACER is its PID.
@@ -54,7 +54,7 @@ signalled() {
 	eventually "it is signalled" signalled TERM
 	eventually "its end is waited for" waits_for "$REPLACER" "$SERVER"
 	[[ ! -e ran ]]
-	echo >go
+	say go
 	ended 0 "$SERVER"
 	ended 0 "$REPLACER"
 	[[ -e ran ]]
@@ -63,8 +63,8 @@ signalled() {
 @test "the command is what --status and the file tell then" {
 	server 'exit 0'
 	mkfifo ready
-	replace TERM lock sh -c 'echo >ready; exec sleep 60'
-	read -t 20 -r _ <>ready
+	replace TERM lock sh -c 'echo >ready; exec sleep 600'
+	hear ready
 	ended 0 "$SERVER"
 	[[ $(onlyone --pid lock) == "$REPLACER" ]]
 	[[ $(cat lock) == "$REPLACER" ]]
@@ -75,7 +75,7 @@ signalled() {
 	local list='open my $status, "<", "/proc/self/status";
 		print "$ENV{ONLYONE_FD}\n", join("\n", glob "/proc/self/fd/*"), "\n", grep /^Sig[BI]/, <$status>'
 	"$ONLYONE" lock perl -e "$list" >expected 3>&- &
-	wait $!
+	await $!
 	server 'exit 0'
 	replace TERM lock perl -e "$list" >found
 	ended 0 "$REPLACER"
@@ -85,7 +85,7 @@ signalled() {
 
 @test "the signal is sent once, and the wait told once, however long it takes" {
 	server 'exit 0'
-	run -75 --separate-stderr onlyone -v --signal USR1 -w 2.2 lock touch ran
+	run -75 --separate-stderr onlyone -v --signal USR1 -w 5 lock touch ran
 	[[ ! -e ran && $stderr == "onlyone: lock: waiting: held by PID $SERVER (perl)"$'\n'"onlyone: lock: held by PID $SERVER (perl)" ]]
 	signalled USR1
 }
@@ -93,7 +93,7 @@ signalled() {
 @test "a holder that gives the lock up and lives on is waited for no longer" {
 	need_attributes
 	server 'POSIX::close($ENV{ONLYONE_FD}); system "setfattr -x user.onlyone lock"'
-	run -0 onlyone --signal TERM -w 20 lock echo ran
+	run -0 onlyone --signal TERM -w 120 lock echo ran
 	[[ $output == ran ]]
 	kill -0 "$SERVER"
 }
@@ -107,7 +107,7 @@ signalled() {
 	replace HUP lock touch ran
 	eventually "its end is waited for" waits_for "$REPLACER" "$SERVER"
 	[[ ! -e ran ]]
-	echo >go
+	say go
 	ended 0 "$SERVER"
 	ended 0 "$REPLACER"
 	[[ -e ran ]]
@@ -115,7 +115,7 @@ signalled() {
 
 @test "a command with a keeper is replaced by another" {
 	server -o 'exit 0'
-	run -0 onlyone --signal TERM -w 20 -o lock echo ran
+	run -0 onlyone --signal TERM -w 120 -o lock echo ran
 	[[ $output == ran ]]
 	signalled TERM
 }
@@ -123,10 +123,10 @@ signalled() {
 @test "for a directory, and for a descriptor of the caller's" {
 	mkdir data
 	hold data
-	run -0 onlyone --signal KILL -w 20 data echo ran
+	run -0 onlyone --signal KILL -w 120 data echo ran
 	[[ $output == ran ]]
 	hold lock
-	run -0 bash -c 'onlyone --signal KILL -w 20 --fd 9 echo ran 9>>lock'
+	run -0 bash -c 'onlyone --signal KILL -w 120 --fd 9 echo ran 9>>lock'
 	[[ $output == ran ]]
 }
 
@@ -156,12 +156,12 @@ signalled() {
 	server 'wait_for "go"; exit 0'
 	mkfifo go ready
 	start_waiter lock -b lock perl -e "$SERVER_IN_PERL" ready successor ''
-	replace TERM -w 20 lock touch ran 2>told
+	replace TERM -w 120 lock touch ran 2>told
 	eventually "it waits for the server" waits_for "$REPLACER" "$SERVER"
 	eventually "the server is signalled" signalled TERM
 	kill -STOP "$REPLACER" # or it might be quicker
-	echo >go
-	read -t 20 -r _ <>ready
+	say go
+	hear ready
 	kill -CONT "$REPLACER"
 	ended 0 "$SERVER"
 	ended 75 "$REPLACER"
@@ -177,12 +177,12 @@ signalled() {
 	flock -F lock perl -e "$SERVER_IN_PERL" ready successor '' 3>&- &
 	successor=$!
 	eventually "the other program waits" waiters lock 1
-	replace TERM -w 20 lock touch ran 2>told
+	replace TERM -w 120 lock touch ran 2>told
 	eventually "the server is signalled" signalled TERM
 	eventually "it is waited for" waits_for "$REPLACER" "$SERVER"
 	kill -STOP "$REPLACER"
-	echo >go
-	read -t 20 -r _ <>ready
+	say go
+	hear ready
 	kill -CONT "$REPLACER"
 	ended 75 "$REPLACER"
 	[[ ! -e ran && ! -e successor ]]
@@ -204,14 +204,14 @@ signalled() {
 		eventually "$pid waits for the server" waits_for "$pid" "$SERVER"
 	done
 	eventually "it is signalled" test -s signals
-	echo >go
+	say go
 	ended 0 "$SERVER"
 	eventually "one has taken its place" test -s ran
 	for pid in "${replacers[@]}"; do
 		[[ $pid == "$(cat ran)" ]] || ended 75 "$pid"
 	done
 	[[ ! -e overlap && ! -e successor && $(wc -l <ran) == 1 ]]
-	echo >stay
+	say stay
 	ended 0 "$(cat ran)"
 	run -1 onlyone --status lock
 }
@@ -223,7 +223,7 @@ signalled() {
 		note "child", $$;
 		wait_for "go";
 	} exit 0'
-	replace TERM -k 0.3 lock touch ran
+	replace TERM -k 3 lock touch ran
 	ended 0 "$SERVER"
 	eventually "the child is there" test -s child
 	run -75 --separate-stderr onlyone --signal TERM -w 1.2 lock touch ran
@@ -231,7 +231,7 @@ signalled() {
 	kill -0 "$REPLACER"
 	signalled TERM
 	[[ ! -e ran ]]
-	echo >go
+	say go
 	ended 0 "$REPLACER"
 	[[ -e ran ]]
 }
@@ -239,7 +239,7 @@ signalled() {
 @test "whoever is not recorded is not signalled" {
 	need flock
 	refused() {
-		run -75 --separate-stderr onlyone --signal KILL -w 20 lock touch ran
+		run -75 --separate-stderr onlyone --signal KILL -w 120 lock touch ran
 		[[ ! -e ran && $stderr == "onlyone: lock: held by PID $1 (sh)$2: nothing signalled" ]]
 	}
 	hold -s lock
@@ -269,7 +269,7 @@ signalled() {
 @test "a holder that is stopped hears the signal, too" {
 	server 'exit 0'
 	kill -STOP "$SERVER"
-	run -0 onlyone --signal TERM -w 20 lock echo ran
+	run -0 onlyone --signal TERM -w 120 lock echo ran
 	[[ $output == ran ]]
 	signalled TERM
 }
@@ -281,7 +281,7 @@ signalled() {
 		run -0 onlyone --signal "$signal" lock
 		stopped "$SERVER"
 	done
-	run -0 onlyone --signal TERM -w 20 lock
+	run -0 onlyone --signal TERM -w 120 lock
 	ended 0 "$SERVER"
 }
 
@@ -293,7 +293,7 @@ stopped() {
 
 @test "-k: who still holds the lock after that is killed" {
 	server ''
-	run -0 onlyone --signal TERM -k 0.3 -w 20 lock echo ran
+	run -0 onlyone --signal TERM -k 3 -w 120 lock echo ran
 	[[ $output == ran ]]
 	ended 137 "$SERVER"
 	signalled TERM
@@ -301,7 +301,7 @@ stopped() {
 
 @test "-k: who ends in time is not" {
 	server 'exit 3'
-	run -0 onlyone --signal TERM --kill-after 60 -w 20 lock echo ran
+	run -0 onlyone --signal TERM --kill-after 60 -w 120 lock echo ran
 	[[ $output == ran ]]
 	ended 3 "$SERVER"
 }
@@ -311,15 +311,15 @@ stopped() {
 	run -75 onlyone --signal TERM -k 60 -w 1.2 lock touch ran
 	[[ ! -e ran ]]
 	kill -0 "$SERVER"
-	run -0 onlyone --signal HUP -k 0 -w 20 lock echo ran
+	run -0 onlyone --signal HUP -k 0 -w 120 lock echo ran
 	ended 137 "$SERVER"
 }
 
 @test "-k without a command waits, and kills" {
-	for wait in '-w 20' -b ''; do
+	for wait in '-w 120' -b ''; do
 		server ''
 		# shellcheck disable=SC2086
-		run -0 timeout 20 onlyone --signal TERM -k 0.3 $wait lock
+		run -0 timeout "$PATIENCE" onlyone --signal TERM -k 0.3 $wait lock
 		ended 137 "$SERVER"
 		run -1 onlyone --status lock
 	done
@@ -341,7 +341,7 @@ stopped() {
 	replace TERM -v lock true 2>told
 	eventually "the wait is told" test -s told
 	[[ $(cat told) == "onlyone: lock: waiting: held by PID $SERVER (perl)" ]]
-	echo >go
+	say go
 	ended 0 "$REPLACER"
 	[[ $(sed -n 2p told) =~ ^"onlyone: lock: waited "[0-9]+\.[0-9]{3}" s"$ ]]
 }

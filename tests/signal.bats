@@ -9,7 +9,7 @@ start() {
 	mkfifo ready
 	"$ONLYONE" "${@:1:$#-1}" bash -c "${*: -1}" 3>&- &
 	COMMAND=$!
-	read -t 20 -r _ <>ready || fail "no holder: onlyone $*"
+	hear ready || fail "no holder: onlyone $*"
 	rm ready
 }
 
@@ -21,7 +21,7 @@ got() {
 
 @test "names with and without SIG, in any case, and numbers" {
 	start lock 'for signal in HUP USR1 WINCH RTMIN+1 RTMAX-1; do trap "echo $signal >got" "$signal"; done
-		sleep 60 & echo >ready
+		sleep 600 & echo >ready
 		while :; do wait "$!"; done'
 	while read -r name signal; do
 		# Bash has glibc's number for RTMIN, musl has another.
@@ -49,7 +49,7 @@ got() {
 
 @test "the command dies of the signal" {
 	for signal in TERM:143 KILL:137 INT:130 9:137; do
-		start lock 'echo >ready; exec env --default-signal=INT sleep 60'
+		start lock 'echo >ready; exec env --default-signal=INT sleep 600'
 		eventually "it runs" runs "$COMMAND" sleep
 		run -0 onlyone --signal "${signal%:*}" lock
 		ended "${signal#*:}" "$COMMAND"
@@ -83,7 +83,7 @@ got() {
 
 @test "only the recorded process is signalled, its children are left to it" {
 	start lock 'trap "echo got >>got" USR1
-		sleep 60 & echo "$!" >child; echo >ready
+		sleep 600 & echo "$!" >child; echo >ready
 		while :; do wait "$!"; done'
 	child=$(cat child)
 	eventually "the child runs" runs "$child" sleep
@@ -98,7 +98,7 @@ got() {
 }
 
 @test "with -o the command is signalled, not the keeper" {
-	start -o lock 'trap "exit 7" TERM; sleep 60 3>&- & echo >ready; wait'
+	start -o lock 'trap "exit 7" TERM; sleep 600 3>&- & echo >ready; wait'
 	run -0 onlyone --signal TERM lock
 	ended 7 "$COMMAND"
 }
@@ -110,26 +110,26 @@ got() {
 		mount -t ramfs none bare
 		cd bare
 		mkfifo ready
-		onlyone -o lock sh -c "echo >ready; exec sleep 60" 3>&- &
-		read -r _ <>ready
+		onlyone -o lock sh -c "echo >ready; exec sleep 600" 3>&- &
+		hear ready
 		onlyone --signal TERM lock
 		status=0
-		wait "$!" || status=$?
+		await "$!" || status=$?
 		[[ $status == 143 ]]'
 }
 
 @test "a command that has closed the lock can be signalled" {
 	need_attributes
-	start lock 'exec {ONLYONE_FD}>&-; echo >ready; exec sleep 60'
+	start lock 'exec {ONLYONE_FD}>&-; echo >ready; exec sleep 600'
 	run -0 onlyone --signal TERM lock
 	ended 143 "$COMMAND"
 }
 
 @test "a shell that locked its own descriptor can be signalled" {
 	mkfifo ready
-	bash -c 'onlyone --fd 9; echo >ready; exec sleep 60' 9>>lock 3>&- &
+	bash -c 'onlyone --fd 9; echo >ready; exec sleep 600' 9>>lock 3>&- &
 	shell=$!
-	read -t 20 -r _ <>ready
+	hear ready
 	run -0 onlyone --signal TERM lock
 	ended 143 "$shell"
 }
@@ -145,7 +145,7 @@ got() {
 }
 
 @test "survivors are not signalled: 75, and a line that names them" {
-	run -0 onlyone lock sh -c 'echo $$; sleep 60 3>&- >/dev/null 2>&1 & echo $!'
+	run -0 onlyone lock sh -c 'echo $$; sleep 600 3>&- >/dev/null 2>&1 & echo $!'
 	recorded=${lines[0]} child=${lines[1]}
 	eventually "the child runs" runs "$child" sleep
 	run -75 --separate-stderr onlyone --signal KILL lock
@@ -159,7 +159,7 @@ got() {
 	run -75 --separate-stderr onlyone --signal KILL lock
 	[[ $stderr == "onlyone: lock: held by PID $HOLDER (sh): nothing signalled" ]]
 	release
-	flock lock sleep 60 3>&- &
+	flock lock sleep 600 3>&- &
 	eventually "flock holds it" eval 'onlyone --status lock >/dev/null'
 	run -75 onlyone --signal KILL lock
 	runs "$!" flock
@@ -167,9 +167,9 @@ got() {
 
 @test "a PID that was written into the file by hand is not signalled" {
 	need_attributes
-	sleep 60 3>&- &
+	sleep 600 3>&- &
 	bystander=$!
-	start lock 'echo >ready; exec sleep 60'
+	start lock 'echo >ready; exec sleep 600'
 	by_hand "$bystander" lock
 	run -0 onlyone --signal KILL lock # whom the attribute names
 	ended 137 "$COMMAND"
@@ -188,7 +188,7 @@ got() {
 @test "the holder of a file that was removed or replaced is not signalled: 75" {
 	hold lock
 	mv lock moved
-	sleep 60 3>&- &
+	sleep 600 3>&- &
 	by_hand "$!" lock
 	run -75 --separate-stderr onlyone --signal KILL lock
 	[[ $stderr == "onlyone: lock: held by PID $HOLDER (sh): the file that it locked was removed or replaced: nothing signalled" ]]
@@ -205,7 +205,7 @@ got() {
 		[[ $(cat lock) == 100 ]]
 		sleep 0.02 # the kernel tells a start to a hundredth of a second
 		next_pid_is 100
-		sleep 60 3>&- &
+		sleep 600 3>&- &
 		[[ $! == 100 ]]
 		onlyone --signal KILL lock && exit 99 || [[ $? == 1 ]]
 		kill -0 100'
@@ -244,7 +244,7 @@ got() {
 		[[ $(cat lock) == 100 ]]
 		sleep 0.02 # the kernel tells a start to a hundredth of a second
 		./threads 3>&- &
-		: <ready
+		timeout "$PATIENCE" cat ready
 		[[ -d /proc/$!/task/100 ]]
 		onlyone --signal KILL lock && exit 99 || [[ $? == 1 ]]
 		onlyone lock true
@@ -256,11 +256,11 @@ got() {
 	need_attributes
 	run -0 in_container '
 		next_pid_is 100
-		onlyone lock sh -c "sleep 70 3>&- >/dev/null 2>&1 &" & wait "$!"
+		onlyone lock sh -c "sleep 700 3>&- >/dev/null 2>&1 &" & wait "$!"
 		[[ $(cat lock) == 100 ]]
 		sleep 0.02 # the kernel tells a start to a hundredth of a second
 		next_pid_is 100
-		sleep 60 3>&- &
+		sleep 600 3>&- &
 		[[ $! == 100 ]]
 		onlyone --signal KILL lock && exit 99 || [[ $? == 75 ]]
 		onlyone --status lock
@@ -269,11 +269,11 @@ got() {
 
 @test "nor a process that bears on the host the number of a container's holder" {
 	need_container
-	sleep 60 3>&- &
+	sleep 600 3>&- &
 	bystander=$!
 	mkfifo ready
-	in_container 'next_pid_is "$1"; onlyone lock sh -c "echo >ready; exec sleep 60" & wait' "$bystander" 3>&- &
-	read -t 20 -r _ <>ready
+	in_container 'next_pid_is "$1"; onlyone lock sh -c "echo >ready; exec sleep 600" & wait' "$bystander" 3>&- &
+	hear ready
 	[[ $(cat lock) == "$bystander" ]]
 	run -75 onlyone --signal KILL lock
 	kill -0 "$bystander"
@@ -312,14 +312,14 @@ got() {
 	install -m 4755 stay onlyone-keeper
 	install -d -m 1777 open
 	mkfifo -m 666 ready
-	sleep 60 3>&- &
+	sleep 600 3>&- &
 	victim=$!
 	eventually "the victim runs" runs "$victim" sleep
 	setpriv --reuid=65534 --regid=65534 --clear-groups \
 		"$ONLYONE" open/lock ./pin "$victim" ./onlyone-keeper 3>&- &
 	keeper=$!
 	disown "$keeper"
-	: <ready
+	timeout "$PATIENCE" cat ready
 	[[ $(cat "/proc/$keeper/comm") == onlyone-keeper ]]
 	grep -q "^Pid:[[:space:]]*$victim\$" "/proc/$keeper/fdinfo/"*
 	run -75 --separate-stderr onlyone --signal KILL open/lock
@@ -344,7 +344,7 @@ got() {
 	bash -c 'exec 9<>his/lock
 		setpriv --reuid=65534 --regid=65534 --clear-groups "$0" --fd 9 && echo >ready; read -r _ <release' "$ONLYONE" 3>&- &
 	daemon=$!
-	read -t 20 -r _ <>ready
+	hear ready
 	for attribute in "" "$attribute"; do
 		[[ $(cat his/lock) == "$daemon" ]]
 		if [[ -n $attribute ]]; then
@@ -356,8 +356,8 @@ got() {
 		run -0 onlyone --status his/lock
 		[[ $output == "held, and open in PID $daemon (bash -c "* ]]
 	done
-	echo >release
-	wait "$daemon"
+	say release
+	await "$daemon"
 }
 
 @test "the pidfd is opened before the last check, and the signal goes through it" {
@@ -390,37 +390,37 @@ got() {
 	need_no_sight
 	install -d -o 65534 his
 	mkfifo -m 666 ready
-	setpriv --reuid=65534 --regid=65534 --clear-groups "$ONLYONE" his/lock sh -c 'echo >ready; exec sleep 60' 3>&- &
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$ONLYONE" his/lock sh -c 'echo >ready; exec sleep 600' 3>&- &
 	command=$!
-	read -t 20 -r _ <>ready
-	run -0 without_sight "$ONLYONE" --signal TERM -w 20 his/lock
+	hear ready
+	run -0 without_sight "$ONLYONE" --signal TERM -w 120 his/lock
 	ended 143 "$command"
 }
 
 # -- and then --
 
 @test "-w returns when the lock is free" {
-	start lock 'trap "read -r _ <release; exit" TERM; sleep 60 3>&- & child=$!
+	start lock 'trap "read -r _ <release; exit" TERM; sleep 600 3>&- & child=$!
 		trap "kill \$child" EXIT; echo >ready; wait'
 	mkfifo release
-	"$ONLYONE" --signal TERM -w 60 lock 3>&- &
+	"$ONLYONE" --signal TERM -w 120 lock 3>&- &
 	signaller=$!
 	eventually "--signal waits" eval 'grep -qs "^Pid:[[:space:]]*$COMMAND\$" "/proc/$signaller/fdinfo/"*'
-	echo >release
-	wait "$signaller"
+	say release
+	await "$signaller"
 	run -1 onlyone --status lock
 }
 
 @test "-w returns also when the command gives the lock back and lives on" {
-	start lock 'trap "sleep 0.5; onlyone -u --fd $ONLYONE_FD" TERM; sleep 60 3>&- {ONLYONE_FD}>&- & echo >ready
+	start lock 'trap "sleep 0.5; onlyone -u --fd $ONLYONE_FD" TERM; sleep 600 3>&- {ONLYONE_FD}>&- & echo >ready
 		while :; do wait "$!"; done'
-	run -0 onlyone --signal TERM -w 20 lock
+	run -0 onlyone --signal TERM -w 120 lock
 	run -1 onlyone --status lock
 	runs "$COMMAND" bash
 }
 
 @test "-w gives up when the command outlasts it: 75, and a line that names it" {
-	start lock 'trap "" TERM; echo >ready; exec sleep 60'
+	start lock 'trap "" TERM; echo >ready; exec sleep 600'
 	eventually "it runs" runs "$COMMAND" sleep
 	run -75 --separate-stderr onlyone --signal TERM -w 0.1 lock
 	[[ $stderr == "onlyone: lock: held by PID $COMMAND (sleep)" ]]
@@ -432,7 +432,7 @@ got() {
 }
 
 @test "-w waits for children that keep the lock, too" {
-	start lock 'sleep 60 3>&- & echo "$!" >child; echo >ready; wait'
+	start lock 'sleep 600 3>&- & echo "$!" >child; echo >ready; wait'
 	child=$(cat child)
 	eventually "the child runs" runs "$child" sleep
 	run -75 --separate-stderr onlyone --signal TERM -w 0.2 lock
@@ -444,11 +444,11 @@ got() {
 	let_nobody_in
 	install -o 65534 -m 644 /dev/null lock
 	# Root's child keeps the lock of a command that has become the user's own.
-	start lock 'sleep 60 3>&- & echo "$!" >child; echo >ready
-		exec setpriv --reuid=65534 --regid=65534 --clear-groups sleep 60'
+	start lock 'sleep 600 3>&- & echo "$!" >child; echo >ready
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups sleep 600'
 	eventually "it runs" runs "$COMMAND" sleep
 	child=$(cat child)
-	as_nobody "$ONLYONE" --signal TERM -w 60 lock 3>&- &
+	as_nobody "$ONLYONE" --signal TERM -w 120 lock 3>&- &
 	signaller=$!
 	ended 143 "$COMMAND"
 	sleep 0.2 # time to give up in, wrongly
@@ -460,10 +460,10 @@ got() {
 	need_sight
 	let_nobody_in
 	install -o 65534 -m 644 /dev/null lock
-	start lock 'trap "" TERM; sleep 60 3>&- & echo "$!" >child; echo >ready
-		exec setpriv --reuid=65534 --regid=65534 --clear-groups sleep 60'
+	start lock 'trap "" TERM; sleep 600 3>&- & echo "$!" >child; echo >ready
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups sleep 600'
 	eventually "it runs" runs "$COMMAND" sleep
-	setpriv --reuid=65534 --regid=65534 --clear-groups "$ONLYONE" --signal TERM -w 60 lock 2>said 3>&- &
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$ONLYONE" --signal TERM -w 120 lock 2>said 3>&- &
 	signaller=$!
 	eventually "--signal waits" waits_for "$signaller" "$COMMAND"
 	rm lock
@@ -476,11 +476,11 @@ got() {
 }
 
 @test "a running copy is replaced: onlyone --signal TERM -w 10 lock && exec onlyone lock server" {
-	start lock 'sleep 60 3>&- & child=$!; trap "sleep 0.1; kill $child; exit 5" TERM; echo >ready; wait'
+	start lock 'sleep 600 3>&- & child=$!; trap "sleep 0.1; kill $child; exit 5" TERM; echo >ready; wait'
 	mkfifo ready
-	sh -c 'onlyone --signal TERM -w 20 lock && exec onlyone lock sh -c "echo >ready; exec sleep 60"' 3>&- &
+	sh -c 'onlyone --signal TERM -w 120 lock && exec onlyone lock sh -c "echo >ready; exec sleep 600"' 3>&- &
 	server=$!
-	read -t 20 -r _ <>ready
+	hear ready
 	ended 5 "$COMMAND"
 	[[ $(onlyone --pid lock) == "$server" ]]
 }

@@ -14,7 +14,7 @@ start() {
 	mkfifo -m 666 ready release
 	"${AS[@]}" "$ONLYONE" "$lock" bash -ec "$script" "$@" 3>&- &
 	COMMAND=$!
-	read -t 20 -r _ <>ready || fail "no holder: $lock"
+	hear ready || fail "no holder: $lock"
 }
 
 # What --status says of a single holder, without the time.
@@ -74,30 +74,30 @@ is_held_by() {
 	need_attributes
 	# Where the system is long enough up for each of these times.
 	run -0 unshare --fork --time --boottime 1000000 bash -ec '
-		onlyone lock sleep 60 3>&- >/dev/null 2>&1 &
-		until [[ /proc/$!/exe -ef $(command -v sleep) ]]; do sleep 0.01; done
+		onlyone lock sleep 600 3>&- >/dev/null 2>&1 &
+		eventually "the command runs" runs "$!" sleep
 		read -r pid start locked rest <<<"$(getfattr --only-values -n user.onlyone lock)"
 		for ago in 150 11520 180000 -1000; do
 			setfattr -n user.onlyone -v "$pid $start $(printf %x $((0x$locked - ago * 1000))) $rest" lock
 			onlyone --status lock
 		done
 		kill "$!"'
-	[[ ${lines[0]} =~ " (sleep 60) for 2 min "3[0-9]" s"$ ]]
-	[[ ${lines[1]} == *" (sleep 60) for 3 h 12 min" ]]
-	[[ ${lines[2]} == *" (sleep 60) for 2 d 2 h" ]]
-	[[ ${lines[3]} == *" (sleep 60)" ]] # from the future: since when is not said
+	[[ ${lines[0]} =~ " (sleep 600) for 2 min "3[0-9]" s"$ ]]
+	[[ ${lines[1]} == *" (sleep 600) for 3 h 12 min" ]]
+	[[ ${lines[2]} == *" (sleep 600) for 2 d 2 h" ]]
+	[[ ${lines[3]} == *" (sleep 600)" ]] # from the future: since when is not said
 }
 
 # -- who --
 
 @test "survivors are named, all of them, and that the recorded process has ended" {
-	run -0 onlyone lock sh -c 'echo $$; for _ in 1 2; do sleep 60 3>&- >/dev/null 2>&1 & echo $!; done'
+	run -0 onlyone lock sh -c 'echo $$; for _ in 1 2; do sleep 600 3>&- >/dev/null 2>&1 & echo $!; done'
 	recorded=${lines[0]}
 	read -r one two < <(printf '%s\n' "${lines[1]}" "${lines[2]}" | sort -n | xargs)
 	eventually "they run" runs "$one" sleep
 	eventually "they run" runs "$two" sleep
 	run -0 onlyone --status lock
-	[[ $output == "held by PID $one (sleep 60), PID $two (sleep 60): the recorded process $recorded has ended" ]]
+	[[ $output == "held by PID $one (sleep 600), PID $two (sleep 600): the recorded process $recorded has ended" ]]
 	run -0 onlyone --pid lock
 	[[ $output == "$one"$'\n'"$two" ]]
 	kill "$one"
@@ -111,15 +111,15 @@ is_held_by() {
 	read -r recorded start _ rest <<<"$(getfattr --only-values -n user.onlyone lock)"
 	setfattr -n user.onlyone -v "$recorded $start 1 $rest" lock # right after the boot
 	recorded=$((16#$recorded))
-	flock --no-fork lock sleep 60 3>&- &
+	flock --no-fork lock sleep 600 3>&- &
 	eventually "flock holds it" held lock
 	eventually "it runs" runs "$!" sleep
 	run -0 onlyone --status lock
-	[[ $output =~ ^"held by PID $! (sleep 60) for "[0-9]" s: the recorded process $recorded has ended"$ ]]
+	[[ $output =~ ^"held by PID $! (sleep 600) for "[0-9]" s: the recorded process $recorded has ended"$ ]]
 }
 
 is_single() {
-	[[ $(onlyone --status lock) =~ ^"held by PID $1 (sleep 60) for "[0-9]+" s: the recorded process $2 has ended"$ ]]
+	[[ $(onlyone --status lock) =~ ^"held by PID $1 (sleep 600) for "[0-9]+" s: the recorded process $2 has ended"$ ]]
 }
 
 @test "shared holders are named, all of them" {
@@ -149,11 +149,11 @@ is_single() {
 	mkfifo ready release
 	"$ONLYONE" -o -s lock "$ONLYONE" -s lock sh -c 'echo >ready; read -r _ <release' 3>&- &
 	command=$!
-	read -t 20 -r _ <>ready
+	hear ready
 	run -0 onlyone --pid lock
 	[[ $output == "$(printf '%s\n' "$command" "$(keepers)" | sort -n)" ]]
-	echo >release
-	wait "$command"
+	say release
+	await "$command"
 }
 
 # bats test_tags=native
@@ -181,8 +181,8 @@ is_single() {
 	[[ $output =~ ^"held by PID $COMMAND (bash -ec ".*") for "[0-9]+" s: it has closed the lock, but runs on"$ ]]
 	run -0 onlyone --pid lock
 	[[ $output == "$COMMAND" ]]
-	echo >release
-	wait "$COMMAND"
+	say release
+	await "$COMMAND"
 	run -1 onlyone --status lock
 }
 
@@ -191,18 +191,18 @@ is_single() {
 	mkfifo ready release
 	bash -c 'onlyone --fd 9; echo >ready; read -r _ <release' 9>>lock 3>&- &
 	shell=$!
-	read -t 20 -r _ <>ready
+	hear ready
 	run -0 onlyone --status lock
 	[[ $output == "held by PID $shell (bash -c "* ]]
-	echo >release
+	say release
 }
 
 @test "flock(1)'s holders are named" {
-	flock lock sleep 60 3>&- &
+	flock lock sleep 600 3>&- &
 	locker=$!
 	eventually "flock holds it" held lock
 	run -0 onlyone --status lock
-	[[ $output == "held by PID $locker (flock lock sleep 60), PID "*")" ]]
+	[[ $output == "held by PID $locker (flock lock sleep 600), PID "*")" ]]
 	run -0 onlyone --pid lock
 	[[ ${lines[0]} == "$locker" && ${#lines[@]} == 2 ]]
 	[[ ! -s lock ]]
@@ -216,7 +216,7 @@ held() {
 	need s6-setlock lckdo setlock chpst
 	for program in s6-setlock lckdo setlock "chpst -L"; do
 		# shellcheck disable=SC2086 # a program and its option
-		$program "lock$program" sleep 60 3>&- &
+		$program "lock$program" sleep 600 3>&- &
 		eventually "$program holds it" held "lock$program"
 		run -0 onlyone --pid "lock$program"
 		[[ $output == "$!"* ]]
@@ -244,16 +244,21 @@ held() {
 	need_container
 	run -0 unshare --pid --fork --kill-child --mount-proc bash -ec '
 		next_pid_is 100
-		onlyone lock sh -c "sleep 60 3>&- >/dev/null 2>&1 & echo \$! >child" & wait "$!"
+		onlyone lock sh -c "sleep 600 3>&- >/dev/null 2>&1 & echo \$! >child" & wait "$!"
 		[[ $(cat lock) == 100 ]]
 		sleep 0.02 # the kernel tells a start to a hundredth of a second
 		next_pid_is 100
-		sleep 70 3>&- &
+		sleep 700 3>&- &
 		[[ $! == 100 ]]
 		[[ $(onlyone --pid lock) == $(cat child) ]]
-		[[ $(onlyone --status lock) == "held by PID $(cat child) (sleep 60) for "*": the recorded process 100 has ended" ]]
+		[[ $(onlyone --status lock) == "held by PID $(cat child) (sleep 600) for "*": the recorded process 100 has ended" ]]
 		kill "$(cat child)"
-		while onlyone --pid lock >pid; do [[ $(cat pid) != *100* ]]; done
+		is_free() {
+			onlyone --pid lock >pid || return 0
+			[[ $(cat pid) != *100* ]] || exit
+			return 1
+		}
+		eventually "the lock is free" is_free
 		[[ ! -s pid ]]
 	'
 }
@@ -296,10 +301,10 @@ held() {
 		mount -t proc -o hidepid=2 proc /proc
 		mkfifo ready
 		next_pid_is 50
-		onlyone -m 644 recorded sh -c "echo >ready; exec sleep 60" 3>&- &
-		read -r _ <>ready
-		onlyone -s -m 644 shared sh -c "echo >ready; exec sleep 60" 3>&- &
-		read -r _ <>ready
+		onlyone -m 644 recorded sh -c "echo >ready; exec sleep 600" 3>&- &
+		hear ready
+		onlyone -s -m 644 shared sh -c "echo >ready; exec sleep 600" 3>&- &
+		hear ready
 		for lock in recorded shared; do
 			setpriv --reuid=65534 --regid=65534 --clear-groups onlyone --status "$lock"
 		done'
@@ -317,8 +322,8 @@ held() {
 		printf "%s\n\n" $$ >lock
 		chmod 644 lock
 		setpriv --reuid=65534 --regid=65534 --clear-groups \
-			flock -s --no-fork lock sh -c "echo >&8; exec sleep 60 8>&-" 8>ready 3>&- >/dev/null 2>&1 &
-		read -r _ <ready
+			flock -s --no-fork lock sh -c "echo >&8; exec sleep 600 8>&-" 8>ready 3>&- >/dev/null 2>&1 &
+		hear ready
 		setpriv --reuid=65534 --regid=65534 --clear-groups onlyone --status lock
 		kill "$!"' # so that bash stays the first process
 	[[ $output =~ ^"held by PID "[0-9]+" ("[^:]*") for "[0-9]+" s"$ ]]
@@ -336,12 +341,12 @@ held() {
 # bats test_tags=native
 @test "a PID namespace with its parent's /proc names nobody by the numbers in there" {
 	need_unshare --pid --fork --kill-child bash -ec 'next_pid_is 100'
-	sleep 60 3>&- &
+	sleep 600 3>&- &
 	run -0 unshare --pid --fork --kill-child bash -ec '
 		next_pid_is "$1"
-		onlyone lock sleep 70 3>&- &
+		onlyone lock sleep 700 3>&- &
 		[[ $! == "$1" ]]
-		until [[ -s lock ]]; do sleep 0.01; done
+		eventually "it is recorded" test -s lock
 		onlyone --status lock
 		onlyone --pid lock 2>/dev/null || echo "$?"' container "$!"
 	[[ $output == "held, by a process that cannot be seen from here"$'\n77' ]]
@@ -363,8 +368,8 @@ held() {
 	need_unshare --pid --fork --kill-child
 	run -0 unshare --pid --fork --kill-child bash -ec '
 		mkfifo ready
-		onlyone lock sh -c "echo >ready; exec sleep 70" 3>&- &
-		read -r _ <>ready
+		onlyone lock sh -c "echo >ready; exec sleep 700" 3>&- &
+		hear ready
 		rm lock
 		onlyone --status lock
 		onlyone --pid lock 2>/dev/null || echo "$?"'
@@ -374,8 +379,8 @@ held() {
 @test "the host names a container's holder by the host's number" {
 	need_container
 	sh -c : &
-	wait "$!" # so there is no process of this number
-	unshare --pid --fork --kill-child --mount-proc bash -ec 'next_pid_is "$1"; onlyone lock sleep 60 & wait' container "$!" 3>&- &
+	await "$!" # so there is no process of this number
+	unshare --pid --fork --kill-child --mount-proc bash -ec 'next_pid_is "$1"; onlyone lock sleep 600 & wait' container "$!" 3>&- &
 	eventually "the container's command is recorded" test -s lock
 	run -0 onlyone --pid lock
 	[[ ${#lines[@]} == 1 ]]
@@ -384,16 +389,16 @@ held() {
 	eventually "it runs" runs "$outer" sleep
 	run -0 onlyone --status lock
 	# Nothing is said about a recorded process: it is not known from here.
-	[[ $output =~ ^"held by PID $outer (sleep 60) for "[0-9]+" s"$ ]]
+	[[ $output =~ ^"held by PID $outer (sleep 600) for "[0-9]+" s"$ ]]
 }
 
 # -- what is said cannot do harm --
 
 # bats test_tags=native
 @test "what could play with a terminal is shown as question marks" {
-	start lock 'echo >ready; exec -a "$(printf "evil\033[31m\r\nfree\177\302\233")" sleep 60'
+	start lock 'echo >ready; exec -a "$(printf "evil\033[31m\r\nfree\177\302\233")" sleep 600'
 	eventually "it runs" runs "$COMMAND" sleep
-	is_held_by lock "$COMMAND" 'evil?[31m??free??? 60'
+	is_held_by lock "$COMMAND" 'evil?[31m??free??? 600'
 }
 
 # bats test_tags=native
@@ -420,21 +425,21 @@ held() {
 	[[ $stderr == "onlyone: lock: held by PID $COMMAND (a) Z 0 ?[1m)" ]]
 	run -0 onlyone --pid lock
 	[[ $output == "$COMMAND" ]]
-	echo >release
+	say release
 }
 
 @test "a command that has written its title over its arguments is shown by that" {
 	need perl
 	mkfifo ready
-	"$ONLYONE" lock perl -e '$0 = "worker: busy"; open my $f, ">", "ready"; print $f "\n"; close $f; sleep 60' \
+	"$ONLYONE" lock perl -e '$0 = "worker: busy"; open my $f, ">", "ready"; print $f "\n"; close $f; sleep 600' \
 		one two three 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	run -0 onlyone --status lock
 	[[ $output == "held by PID $! (worker: busy) for "* ]]
 }
 
 @test "a long command line is cut" {
-	start lock 'echo >ready; exec -a "$(printf "%0500d" 0)" sleep 60'
+	start lock 'echo >ready; exec -a "$(printf "%0500d" 0)" sleep 600'
 	eventually "it runs" runs "$COMMAND" sleep
 	run -0 onlyone --status lock
 	[[ $output =~ ^"held by PID $COMMAND ("0{100,200}") for " ]]
@@ -490,13 +495,20 @@ asked() {
 }
 
 @test "a start is never refused because of a question" {
+	ask() {
+		while [[ ! -e enough ]]; do
+			"$ONLYONE" --status lock && echo yes || echo "no: $?"
+		done >>answers 3>&-
+	}
 	touch lock
-	(while [[ ! -e enough ]]; do onlyone --status lock; onlyone --pid lock; done >/dev/null 3>&-) &
+	ask &
 	for _ in {1..50}; do
 		onlyone lock true
 	done
+	eventually "two questions are answered" eval '(($(grep -c -e yes -e no answers) >= 2))'
 	touch enough
-	wait
+	await
+	run -1 grep -vx -e free -e 'held .*' -e yes -e 'no: 1' answers
 }
 
 @test "where the holder of a removed file cannot be seen it is not looked for again and again, if that takes long" {
@@ -571,7 +583,7 @@ not_named() {
 	let_nobody_in
 	need_attributes
 	install -d -m 1777 shared
-	sleep 60 3>&- &
+	sleep 600 3>&- &
 	bystander=$!
 	eventually "the bystander runs" runs "$bystander" sleep
 	AS=(as_nobody)
@@ -579,8 +591,8 @@ not_named() {
 	not_named shared/lock "$bystander"
 	# Who trusts that user, which is that user, would have believed it.
 	[[ $(as_nobody "$ONLYONE" --pid shared/lock) == "$bystander" ]]
-	echo >release
-	wait "$COMMAND"
+	say release
+	await "$COMMAND"
 	# The owner could hold the lock as well: so root is refused, and still told no name.
 	run -0 onlyone --status shared/lock
 	[[ $output == "held by a process that another user has recorded: it runs on" ]]
@@ -597,7 +609,7 @@ not_named() {
 	let_nobody_in
 	need_attributes
 	install -m 666 /dev/null lock
-	sleep 60 3>&- &
+	sleep 600 3>&- &
 	bystander=$!
 	eventually "the bystander runs" runs "$bystander" sleep
 	AS=(as_nobody)
@@ -606,7 +618,7 @@ not_named() {
 	not_named lock "$bystander"
 	chmod 644 lock
 	[[ $(onlyone --pid lock) == "$bystander" ]] # as a file that only root can have written
-	echo >release
+	say release
 }
 
 @test "another user's process that calls itself a keeper makes nobody else a holder" {
@@ -637,10 +649,10 @@ not_named() {
 	END
 	cc -o keeper keeper.c
 	mkfifo -m 666 ready
-	sleep 60 3>&- &
+	sleep 600 3>&- &
 	bystander=$!
 	as_nobody ./keeper "$bystander" 3>&- &
-	read -t 20 -r _ <>ready
+	hear ready
 	keeper=$(strays_of 65534 onlyone-keeper)
 	[[ $(onlyone --pid open/lock) == "$keeper" ]]
 	run -75 onlyone --signal KILL open/lock

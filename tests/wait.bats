@@ -9,7 +9,7 @@ reaches_limit() {
 	local begin end seconds=$1
 	shift
 	begin=${EPOCHREALTIME/./}
-	run -75 timeout 20 "$@"
+	run -75 timeout "$PATIENCE" "$@"
 	end=${EPOCHREALTIME/./}
 	((end - begin >= 10#${seconds/./}000)) || fail "after $((end - begin)) us: $*"
 	[[ ! -e ran ]]
@@ -45,7 +45,7 @@ need_perl() {
 
 @test "so does one with a limit" {
 	hold lock
-	start_waiter lock -w 20 lock sh -c 'cat lock >seen; exit 7'
+	start_waiter lock -w 120 lock sh -c 'cat lock >seen; exit 7'
 	[[ ! -e seen ]]
 	release
 	ended 7 "$WAITER"
@@ -54,7 +54,7 @@ need_perl() {
 
 @test "a waiter gets the lock when its holder is killed" {
 	hold lock
-	start_waiter lock -w 20 lock touch ran
+	start_waiter lock -w 120 lock touch ran
 	kill -KILL "$HOLDER"
 	ended 0 "$WAITER"
 	[[ -e ran ]]
@@ -63,29 +63,29 @@ need_perl() {
 @test "a waiter behind the other family's lock gets it too" {
 	need flock
 	local option
-	for option in '-w 20' -b; do
+	for option in '-w 120' -b; do
 		mkfifo ready go
 		flock lock sh -c 'echo >ready; read -r _ <go' 3>&- &
-		read -t 20 -r _ <>ready
+		hear ready
 		# shellcheck disable=SC2086 # two words
 		start_waiter lock $option lock touch ran
 		[[ ! -e ran ]]
-		echo >go
+		say go
 		ended 0 "$WAITER"
 		rm ran ready go
 	done
 }
 
 @test "a free lock is not waited for" {
-	run -7 timeout 10 onlyone -b lock sh -c 'exit 7'
-	run -7 timeout 10 onlyone -w 3600 lock sh -c 'exit 7'
+	run -7 timeout "$PATIENCE" onlyone -b lock sh -c 'exit 7'
+	run -7 timeout "$PATIENCE" onlyone -w 3600 lock sh -c 'exit 7'
 }
 
 @test "every one of several waiters gets its turn, one after the other" {
 	local n waiters=()
 	hold lock
 	for n in {1..6}; do
-		"$ONLYONE" -w 20 lock sh -c 'mkdir inside && rmdir inside && echo done >>log' 3>&- &
+		"$ONLYONE" -w 120 lock sh -c 'mkdir inside && rmdir inside && echo done >>log' 3>&- &
 		waiters+=($!)
 	done
 	eventually "all of them wait" waiters lock 6
@@ -98,11 +98,11 @@ need_perl() {
 
 @test "a shared waiter waits for an exclusive holder, and an exclusive one for a shared" {
 	hold lock
-	start_waiter lock -s -w 20 lock touch shared
+	start_waiter lock -s -w 120 lock touch shared
 	release
 	ended 0 "$WAITER"
 	hold -s lock
-	start_waiter lock -w 20 lock touch exclusive
+	start_waiter lock -w 120 lock touch exclusive
 	release
 	ended 0 "$WAITER"
 	[[ -e shared && -e exclusive ]]
@@ -126,8 +126,8 @@ need_perl() {
 
 @test "a limit of 0 does not wait" {
 	hold lock
-	run -75 timeout 10 onlyone -w 0 lock true
-	run -75 timeout 10 onlyone -w 0.0 lock true
+	run -75 timeout "$PATIENCE" onlyone -w 0 lock true
+	run -75 timeout "$PATIENCE" onlyone -w 0.0 lock true
 	release
 }
 
@@ -153,7 +153,7 @@ need_perl() {
 @test "a SIGALRM from outside is neither the limit nor death" {
 	local n
 	hold lock
-	start_waiter lock -w 20 lock touch ran
+	start_waiter lock -w 120 lock touch ran
 	for n in {1..5}; do
 		signal "$WAITER" ALRM
 	done
@@ -166,7 +166,7 @@ need_perl() {
 
 @test "nor does it postpone the limit" {
 	hold lock
-	start_waiter lock -w 1.5 lock touch ran
+	start_waiter lock -w 4 lock touch ran
 	signal "$WAITER" ALRM
 	ended 75 "$WAITER"
 	release
@@ -175,9 +175,9 @@ need_perl() {
 @test "an alarm that the caller has set limits the whole job" {
 	need_perl
 	hold lock
-	run -142 timeout 20 perl -MTime::HiRes=alarm -e 'alarm 0.2; exec @ARGV' \
-		onlyone -w 30 lock touch ran
-	run -142 timeout 20 perl -MTime::HiRes=alarm -e 'alarm 0.2; exec @ARGV' \
+	run -142 timeout "$PATIENCE" perl -MTime::HiRes=alarm -e 'alarm 0.2; exec @ARGV' \
+		onlyone -w 120 lock touch ran
+	run -142 timeout "$PATIENCE" perl -MTime::HiRes=alarm -e 'alarm 0.2; exec @ARGV' \
 		onlyone -b lock touch ran
 	[[ ! -e ran ]]
 	release
@@ -199,12 +199,12 @@ SHOW=(grep -E '^(Sig|Shd)(Pnd|Blk|Ign|Cgt)' /proc/self/status)
 # after_wait FILTER...: FILTER starts a command, which sees the same with and without a wait before.
 after_wait() {
 	"$@" "${SHOW[@]}" >bare 3>&- &
-	wait "$!"
+	await "$!"
 	hold lock
-	"$@" "$ONLYONE" -w 20 lock "${SHOW[@]}" >guarded 3>&- &
+	"$@" "$ONLYONE" -w 120 lock "${SHOW[@]}" >guarded 3>&- &
 	eventually "it waits" waiters lock 1
 	release
-	wait "$!"
+	await "$!"
 	diff bare guarded
 }
 
@@ -220,7 +220,7 @@ after_wait() {
 @test "so they are where there was nothing to wait for" {
 	local filter=(env '--ignore-signal=ALRM,CHLD' '--block-signal=ALRM,USR1')
 	"${filter[@]}" "${SHOW[@]}" >bare
-	"${filter[@]}" onlyone -w 20 lock "${SHOW[@]}" >guarded
+	"${filter[@]}" onlyone -w 120 lock "${SHOW[@]}" >guarded
 	diff bare guarded
 	grep -q '^SigBlk:.*2200$' bare
 }
@@ -229,12 +229,12 @@ after_wait() {
 	need_perl
 	hold lock
 	perl -MTime::HiRes=setitimer,ITIMER_REAL -e 'setitimer(ITIMER_REAL, 300, 7); exec @ARGV' \
-		"$ONLYONE" -w 20 lock \
+		"$ONLYONE" -w 120 lock \
 		perl -MTime::HiRes=getitimer,ITIMER_REAL -e 'print join(" ", getitimer(ITIMER_REAL))' \
 		>timer 3>&- &
 	eventually "it waits" waiters lock 1
 	release
-	wait "$!"
+	await "$!"
 	local left interval
 	read -r left interval <timer || :
 	((${left%.*} > 0 && ${left%.*} <= 300)) && [[ $interval == 7 ]]
@@ -243,10 +243,10 @@ after_wait() {
 @test "where there was no timer the command has none, after a wait" {
 	need_perl
 	hold lock
-	start_waiter lock -w 20 lock \
+	start_waiter lock -w 120 lock \
 		perl -MTime::HiRes=getitimer,ITIMER_REAL -e 'print join(" ", getitimer(ITIMER_REAL))' >timer
 	release
-	wait "$WAITER"
+	await "$WAITER"
 	[[ $(cat timer) == "0 0" ]]
 }
 
@@ -264,7 +264,7 @@ sleeps() {
 
 @test "a waiter sleeps in the kernel, with and without a limit" {
 	hold lock
-	start_waiter lock -w 20 lock true
+	start_waiter lock -w 120 lock true
 	sleeps
 	kill "$WAITER"
 	ended 143 "$WAITER"
@@ -278,16 +278,16 @@ sleeps() {
 	need flock
 	mkfifo ready go
 	flock lock sh -c 'echo >ready; read -r _ <go' 3>&- &
-	read -t 20 -r _ <>ready
-	start_waiter lock -w 20 lock true
+	hear ready
+	start_waiter lock -w 120 lock true
 	sleeps
-	echo >go
+	say go
 	ended 0 "$WAITER"
 }
 
 @test "a waiter has written nothing" {
 	hold lock
-	start_waiter lock -w 20 lock true
+	start_waiter lock -w 120 lock true
 	[[ $(cat lock) == "$HOLDER" ]]
 	release
 	ended 0 "$WAITER"
@@ -296,9 +296,10 @@ sleeps() {
 # holds_shared LOCK: another program has a shared lock on it, of flock(2).
 holds_shared() {
 	need flock
+	export SHARER # read below
 	mkfifo ready go
 	flock -s "$1" sh -c 'echo $$ >ready; read -r _ <go' 3>&- &
-	read -t 20 -r SHARER <>ready
+	hear ready SHARER
 }
 
 @test "a waiter holds nothing: readers are let in, and neither --pid nor --status takes it for a holder" {
@@ -313,7 +314,7 @@ holds_shared() {
 	[[ $output != *"PID $WAITER "* ]]
 	run -75 onlyone lock true
 	[[ $output != *"$WAITER"* && ! -e ran ]]
-	echo >go
+	say go
 	ended 0 "$WAITER"
 	[[ -e ran ]]
 }
@@ -322,7 +323,7 @@ holds_shared() {
 @test "a waiter has no lock, of either kind" {
 	local option
 	hold lock
-	for option in -b '-w 60'; do
+	for option in -b '-w 120'; do
 		# shellcheck disable=SC2086 # two words
 		start_waiter lock $option lock true
 		run -1 grep ^lock: "/proc/$WAITER/fdinfo/"*
@@ -345,10 +346,10 @@ holds_shared() {
 		fcntl $lock, 37, $range or die $!;
 		open my $ready, ">", "ready" or die $!;
 		close $ready;
-		sleep 60 until -e "enough"' 3>&- &
+		sleep 600 until -e "enough"' 3>&- &
 	sharer=$!
 	disown "$sharer"
-	: <ready
+	timeout "$PATIENCE" cat ready
 	for n in 1 2 3; do
 		(while [[ ! -e enough ]]; do onlyone -q -w 0.05 lock true; done) 3>&- &
 	done
@@ -357,7 +358,7 @@ holds_shared() {
 	done
 	touch enough
 	kill "$sharer"
-	wait
+	await
 }
 
 # -- what is told --
@@ -373,7 +374,7 @@ terminal() {
 @test "on a terminal a wait is told, once" {
 	need script
 	hold lock
-	run -75 terminal 'onlyone -w 0.3 lock touch ran'
+	run -75 terminal 'onlyone -w 3 lock touch ran'
 	[[ ${lines[0]} == "onlyone: lock: waiting: held by PID $HOLDER (sh)" ]]
 	[[ ${lines[1]} == "onlyone: lock: held by PID $HOLDER (sh)" && ${#lines[@]} == 2 && ! -e ran ]]
 	terminal 'onlyone -b lock touch ran' >told 3>&- &
@@ -390,7 +391,7 @@ terminal() {
 	[[ -z $output ]]
 	run -75 terminal 'onlyone lock touch ran'
 	[[ $output == "onlyone: lock: held by PID $HOLDER (sh)" ]]
-	run -75 terminal 'onlyone -w 0.3 lock touch ran 2>told'
+	run -75 terminal 'onlyone -w 3 lock touch ran 2>told'
 	[[ -z $output && $(cat told) == "onlyone: lock: held by PID $HOLDER (sh)" && ! -e ran ]]
 	release
 	run -0 terminal 'onlyone -b lock echo ran'
@@ -405,7 +406,7 @@ terminal() {
 	hold lock
 	for signal in TERM HUP INT; do
 		# A shell's background starts with SIGINT ignored.
-		perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$ONLYONE" -w 20 lock touch ran 3>&- &
+		perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$ONLYONE" -w 120 lock touch ran 3>&- &
 		eventually "it waits" waiters lock 1
 		kill "-$signal" "$!"
 		ended "$((128 + $(kill -l "$signal")))" "$!"
@@ -416,7 +417,7 @@ terminal() {
 
 @test "who waits ignores what it was told to ignore" {
 	hold lock
-	env --ignore-signal=HUP "$ONLYONE" -w 20 lock touch ran 3>&- &
+	env --ignore-signal=HUP "$ONLYONE" -w 120 lock touch ran 3>&- &
 	eventually "it waits" waiters lock 1
 	kill -HUP "$!"
 	release
@@ -426,7 +427,7 @@ terminal() {
 
 @test "a waiter that is stopped and continued waits on" {
 	hold lock
-	start_waiter lock -w 20 lock touch ran
+	start_waiter lock -w 120 lock touch ran
 	kill -STOP "$WAITER"
 	eventually "it is stopped" in_state T "$WAITER"
 	kill -CONT "$WAITER"
@@ -451,10 +452,10 @@ terminal() {
 
 @test "a limit that passes while the waiter is stopped is the limit" {
 	hold lock
-	start_waiter lock -w 1.5 lock touch ran
+	start_waiter lock -w 4 lock touch ran
 	kill -STOP "$WAITER"
 	eventually "it is stopped" in_state T "$WAITER"
-	sleep 1.6
+	sleep 4.1
 	kill -CONT "$WAITER"
 	ended 75 "$WAITER"
 	[[ ! -e ran ]]

@@ -87,10 +87,11 @@ waiting() {
 		hold lock
 		waiter 3>&- &
 		starting=$!
-		until waiters lock 1 || [[ ! -e /proc/$starting/exe ]]; do :; done
+		# shellcheck disable=SC2016 # eval expands it
+		eventually "it waits, or has ended" eval 'waiters lock 1 || [[ ! -e /proc/$starting/exe ]]'
 		release
 		rm -r "$LATCH"
-		wait "$starting"
+		await "$starting"
 		STATUS=$?
 	}
 	waiter() {

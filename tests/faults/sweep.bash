@@ -26,7 +26,6 @@ STATUSES="71 73 74 75 77 126 127"          # of a start whose command did not ru
 ALSO=                                      # a verdict of the command that will do, too
 UNDER=()                                   # what to run it under, as env(1)
 FAR="-f -b execve"                         # what strace follows, in runs with a fault
-PATIENCE=120                               # seconds that a run may take
 
 # Of each call's manual page, the file systems, and the modules and sandboxes that may forbid it.
 # Not EFAULT, nor EBADF where nobody else closes descriptors. `=N`: it returns N and did nothing.

@@ -136,7 +136,7 @@ somebody_waits_for_ever() {
 	two_run start -DWITHOUT_WENT -DDIRECTORY -DDIRECTORY_ACTS=3
 }
 
-# fd.bats, incarnation.bats: a command that has closed the lock
+# borrowed.bats, recorded.bats: a command that has closed the lock
 @test "without the record two commands run where one has closed the lock" {
 	two_run start -DWITHOUT_RECORD -DCLOSE
 }
@@ -167,17 +167,17 @@ somebody_waits_for_ever() {
 	always waiting -DCONVERTS -DSTARTS=3
 }
 
-# families.bats: flock and onlyone exclude each other
+# kinds.bats: flock and onlyone exclude each other
 @test "without flock(2) two run: one is another program's" {
 	two_run waiting -DWITHOUT_FLOCK
 }
 
-# families.bats: lckdo and onlyone exclude each other
+# kinds.bats: lckdo and onlyone exclude each other
 @test "without fcntl(2) two run: one is another program's" {
 	two_run waiting -DWITHOUT_FCNTL
 }
 
-# families.bats: among waiters of every kind onlyone's commands run alone
+# kinds.bats: among waiters of every kind onlyone's commands run alone
 @test "without patience two waiters may refuse each other for ever" {
 	somebody_waits_for_ever waiting -DWITHOUT_PATIENCE
 }

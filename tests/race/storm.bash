@@ -50,7 +50,7 @@ start_and_kill() {
 	"$ONLYONE" "$@" "$OVERLAP" marker $((RANDOM % 9)) &
 	pause 0.00$((RANDOM % 9 + 1))
 	kill -KILL $!
-	wait $!
+	await $!
 	echo $? >>statuses
 }
 

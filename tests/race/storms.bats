@@ -30,7 +30,7 @@ load storm
 	"$OVERLAP" marker 60000 3>&- &
 	eventually "the first copy runs" test -s marker.runs
 	kill -KILL $!
-	wait $! || :
+	await $! || :
 	"$OVERLAP" marker 0
 	[[ ! -e marker.overlaps ]]
 }

@@ -33,7 +33,7 @@ make_job() {
 @test "cron runs its jobs, in the very process that onlyone was" {
 	setup_cron
 	start "${own_cron[@]}" onlyone lock cron -f
-	runs cron
+	runs "$SERVER" cron
 	[[ $(cat lock) == "$SERVER" ]]
 }
 
@@ -49,7 +49,7 @@ make_job() {
 	kill "$SERVER"
 	ends 143
 	rm up
-	start "${own_cron[@]}" onlyone -w 20 lock cron -f
+	start "${own_cron[@]}" onlyone -w 120 lock cron -f
 }
 
 # leave_a_job [OPTION...]: kills a cron that was started with OPTION while a job of it runs.
@@ -66,16 +66,16 @@ leave_a_job() {
 @test "a job that outlives cron keeps its lock and is named" {
 	leave_a_job
 	job=$(cat started)
-	run -75 timeout 20 "${own_cron[@]}" onlyone lock cron -f
+	run -75 timeout "$PATIENCE" "${own_cron[@]}" onlyone lock cron -f
 	[[ $output == "onlyone: lock: held by "*"PID $job (job): the recorded process $SERVER has ended" ]]
 	onlyone --pid lock | grep -qx "$job"
 	kill "$job"
-	start "${own_cron[@]}" onlyone -w 20 lock cron -f
+	start "${own_cron[@]}" onlyone -w 120 lock cron -f
 }
 
 @test "with --close a job that outlives cron does not keep its lock" {
 	leave_a_job --close
-	start "${own_cron[@]}" onlyone --close -w 20 lock cron -f
+	start "${own_cron[@]}" onlyone --close -w 120 lock cron -f
 	kill -0 "$(head -n 1 started)"
 }
 
@@ -93,12 +93,12 @@ within() {
 	make_job
 	setup_cron "* * * * * root cd $PWD && onlyone lock ./job 2>>refused; echo \$? >>ended"
 	start "${own_cron[@]}" cron -f
-	within 70 "cron runs the job" test -s started
-	within 70 "cron runs it again" test -s ended
+	within 180 "cron runs the job" test -s started
+	within 180 "cron runs it again" test -s ended
 	[[ $(cat started) == "$(cat lock)" && $(cat ended) == 75 ]]
 	[[ $(cat refused) == "onlyone: lock: held by PID $(cat started) (job)" ]]
 
-	echo >release
+	say release
 	eventually "the first job has ended" grep -qx 0 ended
 	run -0 onlyone lock true
 }

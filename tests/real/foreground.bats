@@ -12,13 +12,13 @@ stays() {
 	local program=$1
 	shift
 	start "$@"
-	runs "$program"
+	runs "$SERVER" "$program"
 	[[ $("${AS[@]}" onlyone --pid lock) == "$SERVER" ]]
-	run -75 timeout 20 "$@"
+	run -75 timeout "$PATIENCE" "$@"
 	[[ $output == "onlyone: lock: held by PID $SERVER ($program)"* ]] || fail "$output"
 	answers
 	kill "$SERVER"
-	wait "$SERVER" || :
+	await "$SERVER" || :
 	eventually "its other processes have ended, too" free
 }
 
@@ -28,7 +28,7 @@ free() {
 
 # goes START...: the process that was started has ended, and a server of it serves all the same.
 goes() {
-	run -0 timeout 20 "$@" 3>&-
+	run -0 timeout "$PATIENCE" "$@" 3>&-
 	eventually "it serves: $*" answers
 }
 

@@ -53,13 +53,8 @@ answers_or_gone() {
 # ends STATUS: waits for the server to end, and it must have ended with STATUS.
 ends() {
 	local status=0
-	eventually "the server has ended" gone "$SERVER"
-	wait "$SERVER" || status=$?
+	await "$SERVER" || status=$?
 	[[ $status == "$1" ]] || fail "the server has ended with $status, not with $1"
-}
-
-gone() {
-	! kill -0 "$1" 2>/dev/null
 }
 
 # refused LINE COMMAND...: COMMAND ends with 75, having said LINE. Were it to start a server, that
@@ -68,14 +63,8 @@ gone() {
 refused() {
 	local line="onlyone: $1"
 	shift
-	run -75 --separate-stderr timeout 20 "$@"
+	run -75 --separate-stderr timeout "$PATIENCE" "$@"
 	[[ -z $output && $stderr == "$line" ]] || fail "$output$stderr: not '$line'"
-}
-
-# runs PROGRAM: $SERVER is PROGRAM itself, nothing is left in between.
-runs() {
-	[[ "/proc/$SERVER/exe" -ef $(command -v "$1") ]] ||
-		fail "$1 is not what runs, but $(readlink "/proc/$SERVER/exe")"
 }
 
 # bears PID FILE, lacks PID FILE: whether the process PID has FILE open.
@@ -136,12 +125,12 @@ waits_for() {
 next_waits() {
 	local lock=$1
 	shift
-	onlyone -w 20 "$lock" touch ran 3>&- &
+	onlyone -w 120 "$lock" touch ran 3>&- &
 	WAITER=$!
 	eventually "the next copy waits" "$@"
 	[[ ! -e ran ]]
 	kill "$SERVER"
-	wait "$WAITER"
+	await "$WAITER"
 	[[ -e ran ]]
 }
 

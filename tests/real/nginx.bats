@@ -50,7 +50,7 @@ two_workers() {
 @test "nginx serves, its master in the very process that onlyone was" {
 	setup_nginx
 	start onlyone lock "${nginx[@]}"
-	runs nginx
+	runs "$SERVER" nginx
 	[[ $(cat lock) == "$SERVER" && $(cat nginx.pid) == "$SERVER" ]]
 }
 
@@ -94,8 +94,8 @@ two_workers() {
 
 	# shellcheck disable=SC2086 # one PID a word
 	kill $workers
-	start onlyone -w 20 lock "${nginx[@]}"
-	runs nginx
+	start onlyone -w 120 lock "${nginx[@]}"
+	runs "$SERVER" nginx
 }
 
 @test "with --close such workers do not keep the lock" {
@@ -105,6 +105,6 @@ two_workers() {
 	kill -KILL "$SERVER"
 	ends 137
 	answers
-	run -0 onlyone -w 20 lock true
+	run -0 onlyone -w 120 lock true
 	answers
 }

@@ -40,7 +40,7 @@ both_ways() {
 
 serves_as_pid_1() {
 	run_container "$@" volume "${redis[@]}"
-	runs redis-server
+	runs "$SERVER" redis-server
 	[[ $(grep NSpid "/proc/$SERVER/status") == *$'\t'1 && $(cat volume/.onlyone) == 1 ]]
 	kill "$SERVER"
 	container_ends 0
@@ -101,7 +101,7 @@ starts_after_kill() {
 		eventually "the container has ended" gone "$CONTAINER"
 		[[ $(cat volume/.onlyone) == 1 ]]
 	done
-	start onlyone "$@" -w 20 volume "${redis[@]}"
+	start onlyone "$@" -w 120 volume "${redis[@]}"
 	kill "$SERVER"
 	ends 0
 }
@@ -113,12 +113,12 @@ starts_after_kill() {
 @test "a command that -w makes wait in one container starts when the other has ended" {
 	setup_container
 	run_container volume "${redis[@]}"
-	"${container[@]}" onlyone -w 20 volume touch ran 3>&- &
+	"${container[@]}" onlyone -w 120 volume touch ran 3>&- &
 	waiter=$!
 	eventually "the second container waits" waiters volume 1
 	[[ ! -e ran ]]
 	kill "$SERVER"
 	container_ends 0
-	wait "$waiter"
+	await "$waiter"
 	[[ -e ran ]]
 }

@@ -33,7 +33,7 @@ start_postgres() {
 # guards LOCK: what holds whether LOCK is beside the data or the data directory.
 guards() {
 	start_postgres "$1"
-	runs postgres
+	runs "$SERVER" postgres
 	[[ $(onlyone --pid "$1") == "$SERVER" ]]
 	refused "$1: held by PID $SERVER (postgres)" "${as_postgres[@]}" onlyone "$1" "${postgres[@]}"
 	sql 'create table kept (n int); insert into kept values (42)'
@@ -60,7 +60,7 @@ guards() {
 	start_postgres data
 	rm data/.onlyone data/postmaster.pid
 	# With the record the knowledge is gone who of those that hold it is the one.
-	run -75 timeout 20 "${as_postgres[@]}" onlyone data "${postgres[@]}"
+	run -75 timeout "$PATIENCE" "${as_postgres[@]}" onlyone data "${postgres[@]}"
 	[[ $output == "onlyone: data: held by "*"PID $SERVER (postgres)"* ]]
 	answers
 }
@@ -94,8 +94,8 @@ comes_after_children() {
 	dies_with_child_left "$1"
 	refused "$1: held by PID $CHILD (postgres) (stopped): the recorded process $SERVER has ended" "${as_postgres[@]}" onlyone "$1" "${postgres[@]}"
 	kill -CONT "$CHILD"
-	start_postgres -w 20 "$1"
-	runs postgres
+	start_postgres -w 120 "$1"
+	runs "$SERVER" postgres
 }
 
 @test "a postmaster was killed: the next one comes when its children have ended" {

@@ -20,7 +20,7 @@ answers() {
 @test "redis serves, in the very process that onlyone was" {
 	setup_redis
 	start onlyone lock "${redis[@]}"
-	runs redis-server
+	runs "$SERVER" redis-server
 	[[ $(cat lock) == "$SERVER" ]]
 }
 
@@ -78,14 +78,14 @@ save_and_die() {
 	save_and_die
 	refused "lock: held by PID $CHILD (redis-server) (stopped): the recorded process $SERVER has ended" onlyone lock "${redis[@]}"
 	kill -KILL "$CHILD"
-	start onlyone -w 20 lock "${redis[@]}"
+	start onlyone -w 120 lock "${redis[@]}"
 }
 
 @test "with --close such a child does not keep the lock" {
 	setup_redis
 	start onlyone --close lock "${redis[@]}" --enable-debug-command yes
 	save_and_die
-	start onlyone -w 20 lock "${redis[@]}"
+	start onlyone -w 120 lock "${redis[@]}"
 	kill -0 "$CHILD"
 }
 
@@ -93,7 +93,7 @@ save_and_die() {
 	setup_redis
 	start onlyone lock "${redis[@]}"
 	first=$SERVER
-	onlyone --signal TERM -w 20 lock
+	onlyone --signal TERM -w 120 lock
 	run -0 onlyone lock true
 	ends 0
 	start onlyone lock "${redis[@]}"

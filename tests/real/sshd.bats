@@ -32,7 +32,7 @@ start_sshd() {
 @test "sshd serves, in the very process that onlyone was, ends with its own status, starts again" {
 	setup_sshd
 	start_sshd lock
-	runs sshd
+	runs "$SERVER" sshd
 	[[ $(cat lock) == "$SERVER" ]]
 	kill "$SERVER"
 	ends 0

@@ -41,7 +41,7 @@ start_sudo() {
 	setup_sudo
 	sudo_waits
 	start_sudo lock
-	runs sudo
+	runs "$SERVER" sudo
 	bears "$SERVER" lock
 	lacks "$(pgrep -P "$SERVER" redis-server)" lock
 	refused "lock: held by PID $SERVER (sudo)" \

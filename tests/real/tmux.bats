@@ -20,7 +20,7 @@ start_tmux() {
 @test "tmux serves, in the very process that onlyone was, ends with its own status, starts again" {
 	setup_tmux
 	start_tmux lock
-	runs tmux
+	runs "$SERVER" tmux
 	[[ $(cat lock) == "$SERVER" ]]
 	kill "$SERVER"
 	ends 0
@@ -59,7 +59,7 @@ start_tmux() {
 @test "what runs in a pane does not keep the lock when tmux was killed" {
 	setup_tmux
 	start_tmux lock
-	"${tmux[@]}" new-session -d 'trap "" HUP; echo $$ >pane; sleep 60; :'
+	"${tmux[@]}" new-session -d 'trap "" HUP; echo $$ >pane; sleep 600; :'
 	eventually "the pane runs" test -s pane
 	kill -KILL "$SERVER"
 	ends 137
@@ -69,9 +69,9 @@ start_tmux() {
 
 # start_client [OPTION...]: a client that leaves a server behind, $SERVER; the client was $CLIENT.
 start_client() {
-	onlyone "$@" "${tmux[@]}" new-session -d 'sleep 60' 3>&- &
+	onlyone "$@" "${tmux[@]}" new-session -d 'sleep 600' 3>&- &
 	CLIENT=$!
-	wait "$CLIENT"
+	await "$CLIENT"
 	SERVER=$("${tmux[@]}" display-message -p '#{pid}')
 }
 
@@ -81,12 +81,12 @@ start_client() {
 	refused "lock: held by PID $SERVER (tmux: server): the recorded process $CLIENT has ended" \
 		onlyone lock "${tmux[@]}" new-session -d
 	kill "$SERVER"
-	run -0 onlyone -w 20 lock true
+	run -0 onlyone -w 120 lock true
 }
 
 @test "with --close the lock ends with the client" {
 	setup_tmux
 	start_client --close lock
-	run -0 onlyone -w 20 lock true
+	run -0 onlyone -w 120 lock true
 	answers
 }
