@@ -1,8 +1,8 @@
 #include "displaced.h"
 
-#include "deadline.h"
 #include "fdinfo.h"
 #include "identity.h"
+#include "way.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -182,46 +182,8 @@ int displaced_find(struct displaced *d, const struct lock *l, bool ours, bool ca
 
 /* -- what vouches -- */
 
-/*
- * To rename a directory changes nothing inside it, but the ctimes of that directory and of the one
- * it stands in, which nobody can set back: where of any two on the way up one is older, the way is
- * as it was. As much older as the clock may have been set back unnoticed; and a time without a
- * fraction is of a file system that has none.
- */
-static bool is_new(const struct stat *s, int64_t since)
-{
-	const int64_t tick = 20 * MILLISECOND; /* file times lag behind the clock by up to 10 ms */
-
-	return s->st_ctim.tv_nsec == 0 ||
-	       in_nanoseconds(&s->st_ctim) >= since - tick - RECORD_CLOCK_TOLERANCE;
-}
-
-/*
- * Up to the root of the file system, which cannot be moved; or up to a directory right below it,
- * which must be old itself, since its parent cannot be seen.
- */
-static bool is_unchanged(const struct way *way, int parent, int64_t since)
-{
-	char up[PATH_MAX] = ".";
-	struct stat s;
-	bool was_new = false;
-	int level = 0;
-
-	for (size_t end = 1; level <= way->depth && end + sizeof "/.." <= sizeof up; level++) {
-		if (fstatat(parent, up, &s, 0) == -1)
-			return false;
-		bool hides_parent = level == way->depth && !way->is_whole;
-		if (is_new(&s, since) && (was_new || hides_parent))
-			return false;
-		was_new = is_new(&s, since);
-		strcpy(up + end, "/..");
-		end += strlen("/..");
-	}
-	return way->depth != -1 && level > way->depth;
-}
-
 bool displaced_is_ruled_out(const struct lock *l, const struct record *r)
 {
 	return r->untouched_since != 0 && !l->borrowed && !l->fs.remote && !l->is_mounted_over &&
-	       l->mount != UINT64_MAX && is_unchanged(&l->way, l->parent_fd, r->untouched_since);
+	       l->mount != UINT64_MAX && way_is_older(&l->way, l->parent_fd, r->untouched_since);
 }

@@ -3,6 +3,7 @@
 #include "deadline.h"
 #include "displaced.h"
 #include "fdinfo.h"
+#include "identity.h"
 #include "keeper.h"
 #include "lockers.h"
 #include "process.h"
@@ -30,7 +31,7 @@ static int add_lockers(struct holder *h, const struct lockers *found)
 	for (size_t i = 0; i < found->count; i++) {
 		h->is_shared = h->is_shared && !found->all[i].exclusive;
 		h->names_lockers = h->names_lockers &&
-				   (found->all[i].may_be_named || h->is_displaced || h->is_trusted);
+				   (found->all[i].may_be_named || h->is_displaced);
 		if (i > 0 && found->all[i].pid == found->all[i - 1].pid)
 			continue; /* it has the file and its directory */
 		/* Of a displaced lock the file is another one, which may be a trap. */
@@ -67,44 +68,54 @@ static int set_targets(
 		int told = fdinfo_numbers(fds[i], &t->lock);
 		if (told == -1 || fstat(fds[i], &t->file) == -1)
 			return -1;
+		t->lock.end = l->mark != 0 ? l->mark : UINT64_MAX;
 		unique[(*count)++] = told == 1;
 	}
 	return 0;
 }
 
-/* Whether /proc/locks lists a flock(2) lock on the target: 1, 0, or -1 with errno. */
-static int is_listed(const struct locker_target *t)
+/*
+ * How many flock(2) locks /proc/locks lists on the target, or -1 with errno. Where other files may
+ * bear the same numbers, without those of our own kind, which have a marked lock of fcntl(2) beside
+ * them: as nobody has such a one on the target itself (lock_state), they are on other files.
+ */
+static int count_listed(const struct locker_target *t, bool is_unique)
 {
 	struct procfs_lock lock;
 	size_t pieces;
-	bool listed = false;
+	int flocked = 0, marked = 0;
 
 	char *list = procfs_read("/proc/locks", &pieces);
 	if (list == NULL)
 		return errno == ENOENT ? 0 : -1;
-	for (const char *at = list; !listed && procfs_next_lock(&at, &lock);)
-		listed = lock.family == PROCFS_FLOCK && procfs_same_numbers(&lock, &t->lock);
+	for (const char *at = list; procfs_next_lock(&at, &lock);) {
+		bool same = procfs_same_numbers(&lock, &t->lock);
+		flocked += same && lock.family == PROCFS_FLOCK;
+		marked += same && lock.family != PROCFS_FLOCK && mark_is(lock.end);
+	}
 	free(list);
-	return listed;
+	if (is_unique)
+		return flocked;
+	return flocked > marked ? flocked - marked : 0;
 }
 
 /*
- * Whether somebody has a flock(2) lock on the target: 1, 0, or -1 with errno. Where other files may
- * bear the same numbers, a process that has this one open proves it, and what cannot be seen counts.
- * In a PID namespace the list leaves locks out whose taker has ended: where there is no other lock
- * (as_is), the processes are asked in any case.
+ * Whether somebody has a flock(2) lock on the target, on which nobody has one of fcntl(2): 1, 0, or
+ * -1 with errno. Where other files may bear the same numbers, a process that has this one open
+ * proves it, and what cannot be seen counts. In a PID namespace the list leaves locks out whose
+ * taker has ended: where there is no other lock (as_is), the processes are asked in any case.
  */
 static int is_flocked(const struct locker_target *t, bool is_unique, bool as_is, bool can_name)
 {
 	struct lockers found;
-	int listed = is_listed(t);
+	int listed = count_listed(t, is_unique);
 
-	if (listed == -1 || !can_name || (listed == 1 ? is_unique : !as_is))
-		return listed;
+	if (listed == -1 || !can_name || (listed > 0 ? is_unique : !as_is))
+		return listed == -1 ? -1 : listed > 0;
 	if (lockers_find(&found, t, 1) == -1)
 		return -1;
 	bool hidden = !found.complete || geteuid() != 0;
-	int held = found.count > 0 || (listed == 1 && hidden);
+	int held = found.count > 0 || (listed > 0 && hidden);
 	lockers_free(&found);
 	return held;
 }
@@ -196,6 +207,8 @@ static int find_displaced(struct holder *h, const struct lock *l, bool ours, boo
 		return 0;
 	if (displaced_is_ruled_out(l, &h->record))
 		return 0;
+	if (ours && way_see(&l->way, l->fd, l->parent_fd, &h->seen) == -1)
+		return -1;
 	int failed = displaced_find(&d, l, ours, can_name);
 	h->list_is_missing = d.list_is_missing;
 	h->vouches = !d.went && !d.list_is_missing;
@@ -228,8 +241,13 @@ static int find_recorded(struct holder *h, const struct lock *l, bool ours)
 {
 	enum process_life life = record_life(&h->record);
 
-	if (life == PROCESS_ENDED || (ours && holder_is_beside_us(l, h->record.pid)))
+	if (life == PROCESS_ENDED)
 		return 0;
+	if (ours && holder_is_beside_us(l, h->record.pid)) {
+		/* Two children of a shell may have been lent one descriptor; but who has it alone may lend it on. */
+		bool is_lent_on = l->locking.shared || process_is_ancestor(h->record.pid);
+		return is_lent_on ? 0 : set_recorded(h, HOLDER_RECORDED);
+	}
 	return set_recorded(h, life == PROCESS_LIVES ? HOLDER_WITHOUT_LOCK : HOLDER_HIDDEN);
 }
 

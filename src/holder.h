@@ -47,6 +47,7 @@ struct holder {
 	bool is_by_onlyone;   /* what is locked is an exclusive lock of ours */
 	bool vouches;         /* a record that is written now may vouch for what was seen */
 	bool took_long;       /* displaced locks were looked for, and much may have happened */
+	struct way_seen seen; /* then, of a lock of ours: the way to it before that */
 	bool list_is_missing; /* displaced locks could not be looked for */
 };
 

@@ -19,6 +19,7 @@
 #define IDENTITY_H
 
 #include "procfs.h"
+#include "way.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,10 +32,6 @@
  *
  * *way tells of the directories above parent.
  */
-struct way {
-	int depth; /* how many lie above parent, up to what is mounted; -1 where that cannot be told */
-	bool is_whole; /* the file system itself is mounted, and not a directory of it */
-};
 uint64_t mark_of(int parent, const char *name, const struct procfs_mount *m, struct way *way);
 
 /* Whether end, of any lock, is a mark. */

@@ -203,6 +203,11 @@ pid_t keeper_keeps(pid_t pid)
 
 	for (int fd = 0; fd < 64;
 		fd++) { /* those of a keeper are low, or where locks are raised to */
+		snprintf(path, sizeof path, "/proc/%d/fd/%d", (int) pid, fd);
+		ssize_t length = readlink(path, fdinfo, sizeof fdinfo - 1);
+		fdinfo[length == -1 ? 0 : length] = '\0';
+		if (strstr(fdinfo, "pidfd") == NULL) /* another may hang (lockers.c) */
+			continue;
 		snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", (int) pid, fd);
 		const char *at;
 		if (procfs_peek(path, fdinfo, sizeof fdinfo) == -1 ||

@@ -20,7 +20,9 @@ static bool fits(const struct procfs_lock *lock, const struct locker_target *t)
 
 	if (!procfs_same_numbers(lock, &t->lock) || (t->marked && !marked))
 		return false;
-	return t->is_known || (lock->family == t->lock.family && lock->end == t->lock.end);
+	if (t->is_known)
+		return lock->family == PROCFS_FLOCK || lock->start <= t->lock.end;
+	return lock->family == t->lock.family && lock->end == t->lock.end;
 }
 
 static int add(struct lockers *found, const struct locker *l)
@@ -74,6 +76,13 @@ static int look_at_descriptor(struct lockers *found, pid_t pid, const char *fd,
 	char path[PROCESS_PATH + NAME_MAX], fdinfo[FDINFO_SIZE];
 	struct procfs_lock lock;
 
+	/*
+	 * Only of files: to show an epoll instance the kernel waits for whoever polls it, and that may be
+	 * for ever, for a file server of that user's own.
+	 */
+	snprintf(path, sizeof path, "/proc/%d/fd/%s", (int) pid, fd);
+	if (readlink(path, fdinfo, 1) == 1 && *fdinfo != '/')
+		return 0;
 	snprintf(path, sizeof path, "/proc/%d/fdinfo/%s", (int) pid, fd);
 	if (procfs_peek(path, fdinfo, sizeof fdinfo) == -1)
 		return 0; /* closed in between */

@@ -14,8 +14,8 @@
 
 /* What to look for. */
 struct locker_target {
-	struct procfs_lock
-		lock;  /* numbers, and where the file is not known, family and end as well */
+	/* Numbers; the last byte that a lock of ours covers; and where the file is not known, family. */
+	struct procfs_lock lock;
 	bool is_known; /* the file is, and proves what numbers only suggest */
 	struct stat file;
 	bool marked; /* only locks of ours count: fcntl(2) locks that end in a mark */

@@ -152,47 +152,43 @@ static enum lock_outcome open_and_take(
 	return locking_take(&l->locking, deadline);
 }
 
-/* Whether path, in parent, is the file that fd is open on, which *opened then tells of. */
-static bool leads_to(int parent, const char *path, int fd, struct stat *opened, const char *name)
+/* Whether path, in parent, is the file that fd is open on. */
+static bool leads_to(int parent, const char *path, int fd, const char *name)
 {
-	struct stat named;
+	struct stat named, opened;
 
 	if (fstatat(parent, path, &named, AT_SYMLINK_NOFOLLOW) == -1) {
 		if (errno == ENOENT || errno == ESTALE)
 			return false;
 		cannot_open(name);
 	}
-	if (fstat(fd, opened) == -1)
+	if (fstat(fd, &opened) == -1)
 		cannot_open(name);
-	return is_same_file(&named, opened);
+	return is_same_file(&named, &opened);
 }
 
 /*
  * Between open and lock somebody may have replaced the file, and a waiter usually finds it so where
  * files are unlinked: our lock would be on something that the next start does not look at.
  */
-static bool is_current(const struct lock *l, struct stat *s)
+static bool is_current(const struct lock *l)
 {
+	struct stat s;
+
 	if (l->borrowed)
-		return borrowed_is_current(l) && fstat(l->fd, s) == 0 && s->st_nlink > 0;
+		return borrowed_is_current(l) && fstat(l->fd, &s) == 0 && s.st_nlink > 0;
 	if (l->directory == -1)
-		return leads_to(AT_FDCWD, l->path, l->fd, s, l->name);
-	return leads_to(AT_FDCWD, l->path, l->directory, s, l->name) &&
-	       leads_to(l->directory, LOCK_IN_DIRECTORY, l->fd, s, l->inside);
+		return leads_to(AT_FDCWD, l->path, l->fd, l->name);
+	return leads_to(AT_FDCWD, l->path, l->directory, l->name) &&
+	       leads_to(l->directory, LOCK_IN_DIRECTORY, l->fd, l->inside);
 }
 
-static bool is_equal(const struct timespec *a, const struct timespec *b)
+bool lock_has_stayed(const struct lock *l, const struct way_seen *seen)
 {
-	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
+	struct way_seen now;
 
-bool lock_has_stayed(const struct lock *l)
-{
-	struct stat file, directory;
-
-	return is_current(l, &file) && fstat(l->parent_fd, &directory) == 0 &&
-	       (is_equal(&file.st_ctim, &l->changed) ||
-		       is_equal(&directory.st_ctim, &l->directory_changed));
+	return is_current(l) && way_see(&l->way, l->fd, l->parent_fd, &now) == 0 &&
+	       way_is_as_it_was(&l->way, seen, &now);
 }
 
 bool lock_has_mark(const struct lock *l)
@@ -222,7 +218,6 @@ enum lock_outcome lock_take(struct lock *l, const struct lock_request *r, int64_
 	enum {
 		ROUNDS = 1000
 	}; /* for 9p, where a file that the other side removed is never current */
-	struct stat s, directory;
 
 	for (int round = 0; round < ROUNDS; round++) {
 		enum lock_outcome outcome = open_and_take(l, r, deadline);
@@ -232,11 +227,7 @@ enum lock_outcome lock_take(struct lock *l, const struct lock_request *r, int64_
 			lock_release(l);
 			err(EX_OSERR, "%s: cannot be locked", l->name);
 		}
-		/* The directory first: what is changed between the two is seen in the file's later. */
-		if (outcome == LOCK_TAKEN && fstat(l->parent_fd, &directory) == 0 &&
-			is_current(l, &s)) {
-			l->changed = s.st_ctim;
-			l->directory_changed = directory.st_ctim;
+		if (outcome == LOCK_TAKEN && is_current(l)) {
 			see_it_kept(l);
 			return outcome;
 		}
@@ -293,7 +284,10 @@ void lock_open_to_ask(struct lock *l, int64_t deadline)
 
 int lock_state(const struct lock *l)
 {
-	struct flock range = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	/* What lies behind hinders nobody. */
+	struct flock range = { .l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_len = l->mark == 0 ? 0 : (off_t) l->mark + 1 };
 
 	if (l->fd == -1)
 		return LOCK_FREE;

@@ -16,6 +16,7 @@
 #include "identity.h"
 #include "locking.h"
 #include "mounts.h"
+#include "way.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,10 +39,8 @@ struct lock {
 	bool as_is;       /* the file has content of its own, and the record is in an attribute */
 	uint64_t mark;    /* its name (identity.h); 0 where there is no such directory */
 	uint64_t mount;   /* the mnt_id of the directory; UINT64_MAX if not known */
-	struct way way;   /* to the directory, as identity.h tells it */
+	struct way way;   /* to the directory */
 	bool is_mounted_over; /* the file is on another mount, which may come and go without a trace */
-	/* The ctimes of the file and of its directory when it was seen to be what LOCK names. */
-	struct timespec changed, directory_changed;
 	struct filesystem fs;
 	struct locking locking;
 };
@@ -66,11 +65,10 @@ struct lock lock_named(const char *path, const char *name);
 enum lock_outcome lock_take(struct lock *l, const struct lock_request *r, int64_t deadline);
 
 /*
- * Whether a lock that was taken still is on what LOCK names, and was so all the time since: to move
- * the file away and back changes both its ctime and its directory's, where to write into it or to
- * make another file beside it changes but one.
+ * Whether a lock that was taken is on what LOCK names, and was so all the time since the way to it
+ * was seen.
  */
-bool lock_has_stayed(const struct lock *l);
+bool lock_has_stayed(const struct lock *l, const struct way_seen *seen);
 
 /* Its descriptors bear again what they bore before lock_take(). Keeps errno. */
 void lock_release(const struct lock *l);

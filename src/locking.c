@@ -7,18 +7,23 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+static struct flock range_of(const struct locking *l, short type)
+{
+	return (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_len = (off_t) l->mark + 1 };
+}
+
 /* The fcntl(2) types stand for both families. -1 with errno. */
 static int set(const struct locking *l, const struct lock_part *p, short type, bool wait)
 {
 	static const int flocks[] = {
 		[F_RDLCK] = LOCK_SH, [F_WRLCK] = LOCK_EX, [F_UNLCK] = LOCK_UN
 	};
-	struct flock range = { .l_type = type, .l_whence = SEEK_SET };
+	struct flock range = range_of(l, type);
 
 	if (p->kind == KIND_FLOCK)
 		return flock(p->fd, flocks[type] | (wait ? 0 : LOCK_NB));
-	if (type != F_UNLCK)
-		range.l_len = (off_t) l->mark + 1;
+	if (type == F_UNLCK)
+		range.l_len = 0;
 	return fcntl(p->fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &range);
 }
 
@@ -54,9 +59,9 @@ static enum lock_outcome attempt(const struct locking *l, const struct lock_part
  * this part, and will find us at the gate. It bears a mark, if it is an fcntl(2) lock; a flock(2) lock
  * cannot be asked.
  */
-static bool may_be_passing(const struct lock_part *p)
+static bool may_be_passing(const struct locking *l, const struct lock_part *p)
 {
-	struct flock range = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock range = range_of(l, F_WRLCK);
 
 	if (p->kind == KIND_FLOCK)
 		return true;
@@ -71,7 +76,7 @@ static enum lock_outcome insist(const struct locking *l, const struct lock_part 
 	enum lock_outcome outcome;
 
 	for (int tries = 0;
-		(outcome = attempt(l, p)) == LOCK_HELD && tries < PATIENCE && may_be_passing(p);
+		(outcome = attempt(l, p)) == LOCK_HELD && tries < PATIENCE && may_be_passing(l, p);
 		tries++)
 		deadline_wait(deadline_within(DEADLINE_NEVER, MILLISECOND), -1);
 	return outcome;

@@ -185,7 +185,8 @@ bool find_another_copy(struct start *s)
 		 * A look is worth something only if our file stood under its name all the while: else one
 		 * who was away, too, can have locked another file, looked before us, and run.
 		 */
-		if (!s->is_ours || !s->found.took_long || lock_has_stayed(&s->lock))
+		if (!s->is_ours || !s->found.took_long || s->found.is_displaced ||
+			lock_has_stayed(&s->lock, &s->found.seen))
 			return s->found.kind != HOLDER_NONE && !is_the_caller(s) && !is_forced(s);
 		lock_release(&s->lock);
 		lock_close(&s->lock);

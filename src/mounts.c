@@ -12,6 +12,9 @@
 static const char *const plain_types[] = { "ext4", "xfs", "btrfs", "tmpfs", "overlay", "ext3",
 	"ext2", "f2fs", "ramfs", "vfat", "exfat", "zfs", "bcachefs" };
 
+/* ext4_cross_rename(), simple_rename_exchange() and btrfs_rename_exchange() see to it. */
+static const char *const types_that_show_moves[] = { "ext4", "tmpfs", "btrfs", "ext3", "ext2" };
+
 /* f_type in statfs(2): linux/magic.h. */
 enum { NFS_MAGIC = 0x6969, SMB_MAGIC = 0x517b, FUSE_MAGIC = 0x65735546 };
 static const uint32_t cifs_magic = 0xff534d42, smb2_magic = 0xfe534d42;
@@ -74,10 +77,19 @@ static const struct {
 	{ "fuse.davfs", NULL, { .remote = true, .reach = REACH_HOST } },
 };
 
+static bool is_one_of(const char *type, const char *const types[], size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(type, types[i]) == 0)
+			return true;
+	return false;
+}
+
 static void look_up(struct filesystem *fs, const struct procfs_mount *m)
 {
-	for (size_t i = 0; i < sizeof plain_types / sizeof *plain_types && !fs->plain; i++)
-		fs->plain = strcmp(m->type, plain_types[i]) == 0;
+	fs->plain = is_one_of(m->type, plain_types, sizeof plain_types / sizeof *plain_types);
+	fs->moves_show = is_one_of(m->type, types_that_show_moves,
+		sizeof types_that_show_moves / sizeof *types_that_show_moves);
 	for (size_t i = 0; i < sizeof table / sizeof *table && !fs->plain; i++) {
 		const char *option = table[i].option;
 		if (strcmp(m->type, table[i].type) == 0 &&

@@ -14,6 +14,7 @@
 struct filesystem {
 	char type[32]; /* as in mountinfo */
 	bool plain;    /* keeps locks in this kernel alone, and is known to show them */
+	bool moves_show; /* in the ctime of what is moved, also where two files change places (way.h) */
 	/*
 	 * Only fcntl(2) locks: flock(2) ones are locks of the same bytes there (NFS, 9p), or conflict
 	 * with them (SMB).

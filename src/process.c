@@ -47,13 +47,23 @@ enum process_life process_life(pid_t pid, uint64_t start)
 {
 	struct procfs_stat s;
 
-	/* Nearly always this settles it, and for less than a look into /proc. */
-	if (kill(pid, 0) == -1 && errno == ESRCH)
+	/* Nearly always this settles it, for less than a look into /proc; and it needs no right. */
+	if (getpgid(pid) == -1 && errno == ESRCH)
 		return PROCESS_ENDED;
 	if (process_stat(pid, &s) == 0)
 		return s.ended || s.start != start ? PROCESS_ENDED : PROCESS_LIVES;
 	/* It has ended between the two looks, or is another user's and hidden from us. */
-	return kill(pid, 0) == -1 && errno == ESRCH ? PROCESS_ENDED : PROCESS_HIDDEN;
+	return getpgid(pid) == -1 && errno == ESRCH ? PROCESS_ENDED : PROCESS_HIDDEN;
+}
+
+bool process_is_ancestor(pid_t pid)
+{
+	struct procfs_stat s = { .parent = getppid() };
+
+	while (s.parent > 0 && s.parent != pid)
+		if (process_stat(s.parent, &s) == -1)
+			return false;
+	return s.parent > 0;
 }
 
 int64_t process_began(const struct procfs_stat *s)

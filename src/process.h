@@ -36,6 +36,9 @@ enum process_life {
  */
 enum process_life process_life(pid_t pid, uint64_t start);
 
+/* Whether pid is our parent, or its parent, and so on. false also where that cannot be seen. */
+bool process_is_ancestor(pid_t pid);
+
 /* When a process began, as CLOCK_BOOTTIME in nanoseconds, rounded down to the clock tick. */
 int64_t process_began(const struct procfs_stat *s);
 

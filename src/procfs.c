@@ -104,8 +104,8 @@ static bool parse_lock(const char *line, struct procfs_lock *lock)
 		line += 5;
 	*lock = (struct procfs_lock){ 0 };
 	/* The PID may lie outside int (of an NFS server's lock for a client); nobody asks for it. */
-	if (sscanf(line, " %*[0-9]: %7s %*9s %7s %*[-0-9] %x:%x:%" SCNu64 " %*[0-9] %23s", family,
-		    kind, &lock->major, &lock->minor, &lock->inode, end) != 6)
+	if (sscanf(line, " %*[0-9]: %7s %*9s %7s %*[-0-9] %x:%x:%" SCNu64 " %" SCNu64 " %23s",
+		    family, kind, &lock->major, &lock->minor, &lock->inode, &lock->start, end) != 7)
 		return false;
 	if (strcmp(family, "OFDLCK") == 0)
 		lock->family = PROCFS_OFD;
@@ -151,15 +151,17 @@ int procfs_parse_stat(const char *text, struct procfs_stat *s)
 {
 	/* The command's name stands in parentheses and may itself hold any of `) Z 1`. */
 	const char *after = strrchr(text, ')'), *threads = stat_field(after, 20),
-		   *start = stat_field(after, 22);
+		   *start = stat_field(after, 22), *parent = stat_field(after, 4);
 	const char state = *stat_field(after, 3);
-	uint64_t pid, count;
+	uint64_t pid, parent_pid, count;
 
 	if (number_read(&text, 10, INT_MAX, &pid) == -1 ||
+		number_read(&parent, 10, INT_MAX, &parent_pid) == -1 ||
 		number_read(&threads, 10, INT_MAX, &count) == -1 ||
 		number_read(&start, 10, UINT64_MAX, &s->start) == -1)
 		return -1;
 	s->pid = (pid_t) pid;
+	s->parent = (pid_t) parent_pid;
 	/* The first thread may have ended, a zombie, while the process lives on in the others. */
 	s->ended = (state == 'Z' || state == 'X') && count <= 1;
 	s->stopped = state == 'T' || state == 't';

@@ -25,7 +25,7 @@ struct procfs_lock {
 	bool exclusive;
 	unsigned major, minor; /* of the super block, which is not st_dev on btrfs */
 	uint64_t inode;        /* not unique on btrfs: each subvolume counts anew */
-	uint64_t end;          /* the last byte; UINT64_MAX where the kernel says EOF */
+	uint64_t start, end;   /* the first and last byte; UINT64_MAX where the kernel says EOF */
 };
 
 /* Whether both tell of the same numbers: a filter, no proof, since numbers are not unique. */
@@ -41,6 +41,7 @@ bool procfs_next_lock(const char **at, struct procfs_lock *lock);
 /* Of /proc/PID/stat: what tells one process from the next that bears its number. */
 struct procfs_stat {
 	pid_t pid;      /* in the PID namespace that /proc was mounted for */
+	pid_t parent;   /* 0 where that one is outside */
 	bool ended;     /* a zombie with no thread left, or dead */
 	bool stopped;   /* by a signal or a debugger */
 	uint64_t start; /* since boot, in clock ticks (sysconf(_SC_CLK_TCK)) */

@@ -73,7 +73,7 @@ somebody_waits_for_ever() {
 }
 
 @test "no two commands run at once, whatever becomes of the directory" {
-	always start -DDIRECTORY_ACTS=3 -DEXCHANGES
+	always start -DDIRECTORY_ACTS=4 -DEXCHANGES
 }
 
 @test "no two commands run at once by two names of which one was moved to the other" {
@@ -126,6 +126,10 @@ somebody_waits_for_ever() {
 
 @test "without the times in that other look two commands run" {
 	two_run start -DWITHOUT_CTIME -DFILE_ACTS=3 -DEXCHANGES
+}
+
+@test "without the directories in that other look two commands run" {
+	two_run start -DWITHOUT_WAY -DDIRECTORY_ACTS=4 -DEXCHANGES
 }
 
 @test "without the name of a descriptor, once worked out, two commands run" {

@@ -27,10 +27,6 @@
  * whose file was removed or moved, itself or with its directory; a shared lock whose command has
  * closed it or whose file was removed or moved; children that outlive a command and do not have the
  * lock.
- *
- * Found and left: with -DDIRECTORY_ACTS=4 -DEXCHANGES two commands run. Two directories change
- * places twice while a start is slow, and lock_has_stayed() does not see it, since it looks at the
- * file and at its directory, not further up. -DSTAYED_SEES_THE_WAY would close that.
  */
 
 #ifndef STARTS
@@ -88,7 +84,7 @@ byte directory[STARTS];      /* and the mark */
 byte place[STARTS];
 byte lock[STARTS];           /* what it bears */
 byte lock_above[STARTS];     /* where LOCK is a directory: the lock of that */
-bit stayed[STARTS];          /* its file has the ctime that it had in is_current() */
+bit stayed[STARTS];          /* nothing on the way was moved since is_current(), or way_see() */
 bit has[STARTS];             /* who has the description open: the process, */
 bit child[STARTS];           /* a child of it, */
 bit keeper[STARTS];          /* its keeper */
@@ -240,7 +236,7 @@ inline move_directory(d)
 	:: in[d] != NOTHING ->
 		doubt(in[d]);
 		lose(in[d]);
-#ifdef STAYED_SEES_THE_WAY
+#ifndef WITHOUT_WAY
 		EACH(m)
 			if
 			:: directory[m] == d -> stayed[m] = false
@@ -392,7 +388,7 @@ record_read:
 		found = false;
 		printf("start %d: record_read: guarded %d, to look %d\n", me, guard, looked);
 		if
-		:: looked
+		:: looked -> stayed[me] = true /* way_see() */
 		:: else -> goto find_recorded
 		fi
 	};
