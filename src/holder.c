@@ -68,56 +68,11 @@ static int set_targets(
 		int told = fdinfo_numbers(fds[i], &t->lock);
 		if (told == -1 || fstat(fds[i], &t->file) == -1)
 			return -1;
+		t->flock_alone = fds[i] != l->fd;
 		t->lock.end = l->mark != 0 ? l->mark : UINT64_MAX;
 		unique[(*count)++] = told == 1;
 	}
 	return 0;
-}
-
-/*
- * How many flock(2) locks /proc/locks lists on the target, or -1 with errno. Where other files may
- * bear the same numbers, without those of our own kind, which have a marked lock of fcntl(2) beside
- * them: as nobody has such a one on the target itself (lock_state), they are on other files.
- */
-static int count_listed(const struct locker_target *t, bool is_unique)
-{
-	struct procfs_lock lock;
-	size_t pieces;
-	int flocked = 0, marked = 0;
-
-	char *list = procfs_read("/proc/locks", &pieces);
-	if (list == NULL)
-		return errno == ENOENT ? 0 : -1;
-	for (const char *at = list; procfs_next_lock(&at, &lock);) {
-		bool same = procfs_same_numbers(&lock, &t->lock);
-		flocked += same && lock.family == PROCFS_FLOCK;
-		marked += same && lock.family != PROCFS_FLOCK && mark_is(lock.end);
-	}
-	free(list);
-	if (is_unique)
-		return flocked;
-	return flocked > marked ? flocked - marked : 0;
-}
-
-/*
- * Whether somebody has a flock(2) lock on the target, on which nobody has one of fcntl(2): 1, 0, or
- * -1 with errno. Where other files may bear the same numbers, a process that has this one open
- * proves it, and what cannot be seen counts. In a PID namespace the list leaves locks out whose
- * taker has ended: where there is no other lock (as_is), the processes are asked in any case.
- */
-static int is_flocked(const struct locker_target *t, bool is_unique, bool as_is, bool can_name)
-{
-	struct lockers found;
-	int listed = count_listed(t, is_unique);
-
-	if (listed == -1 || !can_name || (listed > 0 ? is_unique : !as_is))
-		return listed == -1 ? -1 : listed > 0;
-	if (lockers_find(&found, t, 1) == -1)
-		return -1;
-	bool hidden = !found.complete || geteuid() != 0;
-	int held = found.count > 0 || (listed > 0 && hidden);
-	lockers_free(&found);
-	return held;
 }
 
 /* As lock_state(), and with flock(2) locks. -1 with errno. */
@@ -134,7 +89,7 @@ static int look_at_lock(const struct lock *l, bool can_name)
 		return -1;
 	size_t first = l->fd != -1 && l->fs.fcntl_only ? 1 : 0; /* the file comes first */
 	for (size_t i = first; flocked == 0 && i < count; i++)
-		flocked = is_flocked(&targets[i], unique[i], l->as_is, can_name);
+		flocked = lockers_flocked(&targets[i], unique[i], l->as_is, can_name);
 	if (flocked != 1)
 		return flocked == -1 ? -1 : LOCK_FREE;
 	return l->as_is ? LOCK_HELD_BY_ONE : LOCK_HELD_BY_ANY;
@@ -143,8 +98,8 @@ static int look_at_lock(const struct lock *l, bool can_name)
 /*
  * Whether the recorded process has the lock open, or a locker is its keeper. Then that is the very
  * process, also where the record does not tell its start: what its number means now it means until
- * we look again. But only where the lock is an exclusive one of ours: any reader may share a lock,
- * or hand a descriptor on, and have a pidfd.
+ * we look again. But only where the lock is an exclusive one of ours, and only who has that very one:
+ * any reader may have another, behind the mark or on the directory, or hand it on, and have a pidfd.
  */
 static bool is_among(struct record *r, const struct lockers *found, bool by_onlyone)
 {
@@ -154,9 +109,12 @@ static bool is_among(struct record *r, const struct lockers *found, bool by_only
 	if (r->kind != RECORD_PID || process_stat(r->pid, &s) == -1 || s.ended ||
 		(r->is_known ? r->start != s.start : !by_onlyone))
 		return false;
-	for (size_t i = 0; !is && i < found->count; i++)
-		is = found->all[i].pid == r->pid ||
-		     (by_onlyone && keeper_keeps(found->all[i].pid) == r->pid);
+	for (size_t i = 0; !is && i < found->count; i++) {
+		const struct locker *at = &found->all[i];
+		if (by_onlyone && !at->has_ours)
+			continue;
+		is = at->pid == r->pid || (by_onlyone && keeper_keeps(at->pid) == r->pid);
+	}
 	if (is)
 		r->start = s.start;
 	r->is_known = r->is_known || is;

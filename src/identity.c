@@ -126,6 +126,11 @@ bool mark_is(uint64_t end)
 	return end >> 62 == 1 && (end & 1) == 0;
 }
 
+bool mark_is_borne_by(const struct procfs_lock *lock)
+{
+	return lock->family != PROCFS_FLOCK && lock->start == 0 && mark_is(lock->end);
+}
+
 static bool same_bits(uint64_t a, uint64_t b, int shift)
 {
 	return mark_is(a) && mark_is(b) && ((a ^ b) >> shift & half) == 0;

@@ -37,6 +37,9 @@ uint64_t mark_of(int parent, const char *name, const struct procfs_mount *m, str
 /* Whether end, of any lock, is a mark. */
 bool mark_is(uint64_t end);
 
+/* Whether it is a lock as we take it: of fcntl(2), from the first byte to a mark. */
+bool mark_is_borne_by(const struct procfs_lock *lock);
+
 bool mark_same_directory(uint64_t a, uint64_t b);
 bool mark_same_path(uint64_t a, uint64_t b);
 

@@ -16,20 +16,22 @@
 
 static bool fits(const struct procfs_lock *lock, const struct locker_target *t)
 {
-	bool marked = lock->family != PROCFS_FLOCK && mark_is(lock->end);
-
-	if (!procfs_same_numbers(lock, &t->lock) || (t->marked && !marked))
+	if (!procfs_same_numbers(lock, &t->lock) || (t->marked && !mark_is_borne_by(lock)))
 		return false;
+	if (t->is_known && lock->family == PROCFS_FLOCK)
+		return true;
 	if (t->is_known)
-		return lock->family == PROCFS_FLOCK || lock->start <= t->lock.end;
+		return !t->flock_alone && lock->start <= t->lock.end;
 	return lock->family == t->lock.family && lock->end == t->lock.end;
 }
 
 static int add(struct lockers *found, const struct locker *l)
 {
 	for (size_t i = 0; i < found->count; i++)
-		if (found->all[i].pid == l->pid && found->all[i].target == l->target)
+		if (found->all[i].pid == l->pid && found->all[i].target == l->target) {
+			found->all[i].has_ours = found->all[i].has_ours || l->has_ours;
 			return 0;
+		}
 	struct locker *larger = reallocarray(found->all, found->count + 1, sizeof *larger);
 	if (larger == NULL)
 		return -1;
@@ -90,7 +92,10 @@ static int look_at_descriptor(struct lockers *found, pid_t pid, const char *fd,
 	for (const char *at = strstr(fdinfo, "\nlock:");
 		at != NULL && procfs_next_lock(&at, &lock);)
 		for (size_t i = 0; i < count; i++) {
-			struct locker l = { .pid = pid, .target = i, .exclusive = lock.exclusive };
+			struct locker l = { .pid = pid,
+				.target = i,
+				.exclusive = lock.exclusive,
+				.has_ours = lock.exclusive && mark_is_borne_by(&lock) };
 			if (!fits(&lock, &targets[i]) || !is_proven(found, path, &targets[i], &l))
 				continue;
 			read_path(path, l.path, sizeof l.path);
@@ -155,4 +160,44 @@ bool locker_is(pid_t pid, const struct locker_target *targets, size_t count)
 
 	lockers_free(&found);
 	return is;
+}
+
+/*
+ * How many flock(2) locks /proc/locks lists on the target, or -1 with errno. Where other files may
+ * bear the same numbers, without those of our own kind, which have a marked lock of fcntl(2) beside
+ * them: as nobody has such a one on the target itself (lock_state), they are on other files.
+ */
+static int count_listed(const struct locker_target *t, bool is_unique)
+{
+	struct procfs_lock lock;
+	size_t pieces;
+	int flocked = 0, marked = 0;
+
+	char *list = procfs_read("/proc/locks", &pieces);
+	if (list == NULL)
+		return errno == ENOENT ? 0 : -1;
+	for (const char *at = list; procfs_next_lock(&at, &lock);) {
+		bool same = procfs_same_numbers(&lock, &t->lock);
+		flocked += same && lock.family == PROCFS_FLOCK;
+		marked += same && mark_is_borne_by(&lock);
+	}
+	free(list);
+	if (is_unique)
+		return flocked;
+	return flocked > marked ? flocked - marked : 0;
+}
+
+int lockers_flocked(const struct locker_target *t, bool is_unique, bool as_is, bool can_name)
+{
+	struct lockers found;
+	int listed = count_listed(t, is_unique);
+
+	if (listed == -1 || !can_name || (listed > 0 ? is_unique : !as_is))
+		return listed == -1 ? -1 : listed > 0;
+	if (lockers_find(&found, t, 1) == -1)
+		return -1;
+	bool hidden = !found.complete || geteuid() != 0;
+	int held = found.count > 0 || (listed > 0 && hidden);
+	lockers_free(&found);
+	return held;
 }

@@ -18,13 +18,15 @@ struct locker_target {
 	struct procfs_lock lock;
 	bool is_known; /* the file is, and proves what numbers only suggest */
 	struct stat file;
-	bool marked; /* only locks of ours count: fcntl(2) locks that end in a mark */
+	bool marked;      /* only locks as we take them count (mark_is_borne_by) */
+	bool flock_alone; /* a directory: only flock(2) locks count */
 };
 
 struct locker {
 	pid_t pid;
 	size_t target; /* which of the targets */
 	bool exclusive;
+	bool has_ours;     /* an exclusive lock as we take it (mark_is_borne_by) */
 	bool may_be_named; /* by the file that it has open, see locker_may_be_named() */
 	/* As /proc/PID/fd shows its name: "/path", "/path (deleted)", or "" where that is hidden. */
 	char path[256]; /* the end of it */
@@ -53,5 +55,13 @@ bool locker_may_be_named(pid_t pid, const struct stat *s);
 
 /* Whether pid is one of them; false also where that cannot be seen. */
 bool locker_is(pid_t pid, const struct locker_target *targets, size_t count);
+
+/*
+ * Whether somebody has a flock(2) lock on the target, on which nobody has one of fcntl(2): 1, 0, or
+ * -1 with errno. Where other files may bear the same numbers (not is_unique), a process that has this
+ * one open proves it, and what cannot be seen counts. In a PID namespace the list leaves locks out
+ * whose taker has ended: where there is no other lock (as_is), the processes are asked in any case.
+ */
+int lockers_flocked(const struct locker_target *t, bool is_unique, bool as_is, bool can_name);
 
 #endif
