@@ -36,15 +36,16 @@ static bool is_new(const struct stat *s, int64_t since)
 	       in_nanoseconds(&s->st_ctim) >= since - tick - RECORD_CLOCK_TOLERANCE;
 }
 
-/*
- * Whether a directory that was changed may have been moved, or what stands in it and is on the way.
- * The last one may stand in another that cannot be seen.
- */
+/* The last one may stand in another that cannot be seen. */
+static bool hides_parent(const struct way *way, int level)
+{
+	return level == way->depth && !way->is_whole;
+}
+
+/* Whether a directory that was changed may have been moved, or what stands in it and is on the way. */
 static bool may_be_moved(const struct way *way, int level, bool changed, bool below_changed)
 {
-	bool hides_parent = level == way->depth && !way->is_whole;
-
-	return changed && (below_changed || hides_parent || !way->moves_show);
+	return changed && (below_changed || hides_parent(way, level) || !way->moves_show);
 }
 
 /*
@@ -68,9 +69,11 @@ bool way_is_older(const struct way *way, int parent, int64_t since)
 			return false;
 		if (may_be_moved(way, level, is_new(&s, since), below_changed))
 			return false;
+		if (hides_parent(way, level) && forgets(&s))
+			return false;
 		below_changed = is_new(&s, since) || forgets(&s);
 	}
-	return way->depth != -1 && (way->is_whole || !forgets(&s));
+	return way->depth != -1;
 }
 
 int way_see(const struct way *way, int fd, int parent, struct way_seen *seen)
