@@ -113,13 +113,6 @@ mounted() {
 	[[ $stderr == "onlyone: /dev/null: is not a regular file, left alone" && ! -e ran ]]
 }
 
-@test "a device is not even opened" {
-	need strace
-	run -65 strace -qq -e trace=open,openat,creat -o calls onlyone /dev/null true
-	[[ -s calls ]]
-	run -1 grep -w null calls
-}
-
 @test "a socket is refused" {
 	need perl
 	perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => "socket", Listen => 1) or die $!'
@@ -281,23 +274,6 @@ mounted() {
 
 # -- how it is written --
 
-@test "the PID is written before the file is cut: no reader finds it empty" {
-	need strace
-	by_hand 4194304 lock
-	strace -qq -e trace=open,openat,pwrite64,write,ftruncate -o calls onlyone lock sh -c :
-	run -0 sed -n '/execve/q; /truncate\|write/p; /O_TRUNC/p' calls
-	[[ ${lines[0]} =~ ^"pwrite64("[0-9]+', "'[0-9]+'\n\n", '[0-9]", 0) " ]]
-	[[ ${lines[1]} =~ ^"ftruncate("[0-9]+", "[0-9]") " ]]
-}
-
-@test "the PID is written last, so that the file's times are those of the whole record" {
-	need strace
-	need_attributes
-	strace -qq -e trace=fsetxattr,pwrite64,ftruncate,execve -o calls onlyone lock sh -c :
-	run -0 sed -n '2,/execve/s/(.*//p' calls
-	[[ $output == $'fsetxattr\npwrite64\nftruncate\nexecve' ]]
-}
-
 @test "nothing is written before the lock is held" {
 	onlyone lock true
 	need flock
@@ -411,17 +387,6 @@ mounted() {
 		onlyone /proc/sys/net/core/somaxconn touch ran; echo "$?"
 		cat /proc/sys/net/core/somaxconn'
 	[[ ${lines[1]} == 65 && ${lines[2]} == 100 && ! -e ran ]]
-}
-
-# Or a message would end up in it, should it not be ours.
-@test "the file gets its number out of the way before anything can be said about it" {
-	need strace
-	strace -o trace -e trace=?open,openat,dup3,?fstat,newfstatat "$ONLYONE" lock true
-	# shellcheck disable=SC2016 # awk's
-	run -0 awk -F '[()= ,]+' '
-		/open.*"lock"/ { fd = $NF; next }
-		fd != "" { print $1 " " ($2 == fd); exit }' trace
-	[[ $output == "dup3 1" ]]
 }
 
 @test "a path that is too long is refused" {
@@ -724,19 +689,4 @@ leased() {
 	hold sticky/lock
 	run -75 onlyone sticky/lock true
 	release
-}
-
-@test "a file that exists is never opened with O_CREAT" {
-	need strace
-	onlyone lock true
-	strace -qq -e trace=open,openat,creat -o calls onlyone lock true
-	run -0 grep '"lock"' calls
-	[[ $output != *O_CREAT* ]]
-}
-
-@test "a file is created only where there is none" {
-	need strace
-	strace -qq -e trace=open,openat,creat -o calls onlyone lock true
-	run -0 grep -m 1 O_CREAT calls
-	[[ $output == *'"lock"'* && $output == *O_EXCL* ]]
 }

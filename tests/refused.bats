@@ -352,14 +352,6 @@ shared_with_nobody() {
 	run -0 "${NOBODY[@]}" ./onlyone lock true
 }
 
-@test "a message goes out in one piece" {
-	need strace
-	hold lock
-	run -75 strace -s 200 -o trace -e trace=write,writev "$ONLYONE" lock true
-	[[ $(grep -c ^write trace) == 1 && $(grep ^write trace) == *"onlyone: lock: held by PID $HOLDER (sh)"* ]]
-	release
-}
-
 @test "a lock of which nothing can be seen from a container, not even in /proc/locks, is held" {
 	need_unshare --pid --fork --kill-child --mount-proc
 	hold_to_the_end flock lock

@@ -360,20 +360,6 @@ got() {
 	await "$daemon"
 }
 
-@test "the pidfd is opened before the last check, and the signal goes through it" {
-	need strace
-	hold lock
-	ASAN_OPTIONS=detect_leaks=0 strace -o trace -e trace=pidfd_open,pidfd_send_signal,kill,tkill,tgkill,?open,openat \
-		"$ONLYONE" --signal USR2 lock
-	run -0 awk -v stat="\"/proc/$HOLDER/stat\"" '
-		/^pidfd_open/ { opened = NR }
-		index($0, stat) { checked = NR }
-		/^pidfd_send_signal/ { sent = NR }
-		/kill\(.*SIG/ { bad = 1 }
-		END { print (opened && opened < checked && checked < sent && !bad) ? "right" : "wrong" }' trace
-	[[ $output == right ]]
-}
-
 @test "another user's process: 77, and a line" {
 	let_nobody_in
 	hold lock

@@ -468,32 +468,6 @@ held() {
 	[[ $(look) == "$before" ]]
 }
 
-# asked STRACE-EXPRESSION [OPTION...]: the calls that a question makes.
-asked() {
-	local calls=$1
-	shift
-	ASAN_OPTIONS=detect_leaks=0 strace -f -o trace -e "$calls" "$ONLYONE" "$@" lock >/dev/null || :
-	cat trace
-}
-
-# bats test_tags=native
-@test "a question takes no lock and opens nothing for writing" {
-	need strace
-	local lock_or_write='F_OFD_SETLK|F_SETLK|flock\(|O_RDWR|O_WRONLY|O_CREAT'
-	for question in --status --pid; do
-		onlyone lock true
-		run -0 asked trace=fcntl,?fcntl64,flock,openat,open "$question"
-		[[ $output == *'"lock", O_RDONLY'* && ! $output =~ $lock_or_write ]]
-		hold lock
-		run -0 asked trace=fcntl,?fcntl64,flock,openat,open "$question"
-		[[ $output == *'"lock", O_RDONLY'* && ! $output =~ $lock_or_write ]]
-		release
-		rm lock
-		run -0 asked trace=fcntl,?fcntl64,flock,openat,open "$question"
-		[[ -n $output && ! $output =~ $lock_or_write ]]
-	done
-}
-
 @test "a start is never refused because of a question" {
 	ask() {
 		while [[ ! -e enough ]]; do
@@ -520,25 +494,6 @@ asked() {
 		strace -o trace -e trace=openat,open,getdents64 -e inject=getdents64:delay_enter=100000 "$ONLYONE" --status lock
 	[[ $output == "held, by a process that cannot be seen from here: the file that it locked was removed or replaced (inode "*")" ]]
 	(($(grep -c '"/proc", ' trace) <= 2))
-	release
-}
-
-# bats test_tags=native
-@test "a living recorded holder is found without a look through /proc" {
-	need strace
-	hold lock
-	for question in --status --pid "--signal 0"; do
-		# shellcheck disable=SC2086 # an option and its value
-		run -0 asked trace=getdents64,openat,open $question
-		[[ $output == *'"lock"'* && $output != *getdents* ]]
-	done
-	ASAN_OPTIONS=detect_leaks=0 run -75 strace -o trace -e trace=getdents64 "$ONLYONE" lock true
-	run -0 cat trace
-	[[ $output != *getdents* ]]
-	release
-	hold -s lock # not recorded: this is how a look would show
-	run -0 asked trace=getdents64 --status
-	[[ $output == *getdents* ]]
 	release
 }
 
