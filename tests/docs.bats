@@ -301,7 +301,7 @@ unit() {
 	eventually "the next start waits for it" waiters run/app.lock 1
 	[[ $(wc -l <starts) == 1 ]]
 	say fifo
-	eventually "the loop has ended" gone "$loop"
+	eventually "the loop has ended" gone_or_zombie "$loop"
 	[[ $(wc -l <starts) == 2 ]]
 }
 
@@ -572,7 +572,7 @@ row() {
 	killed='is the command'
 	if [[ $between != nothing ]]; then
 		kill -KILL "$WRAPPER"
-		eventually "$2 has ended" gone "$WRAPPER"
+		eventually "$2 has ended" gone_or_zombie "$WRAPPER"
 		killed=$(second "$2")
 	fi
 
@@ -590,7 +590,7 @@ row() {
 start_under() {
 	if [[ ${command:-} ]]; then
 		kill "$command"
-		eventually "the last command has ended" gone "$command" || return
+		eventually "the last command has ended" gone_or_zombie "$command" || return
 	fi
 	rm -f command lock
 	touch lock
@@ -614,7 +614,7 @@ when_held() {
 	$1 lock true 3>&- >/dev/null 2>&1 &
 	eventually "it waits or ends" waits_or_has_ended $!
 	# Not by another look at the list, from which others' locks may just hide it.
-	if gone $!; then
+	if gone_or_zombie $!; then
 		echo refuses
 	else
 		kill $!
@@ -623,11 +623,10 @@ when_held() {
 }
 
 waits_or_has_ended() {
-	waiters lock 1 || gone "$1"
+	waiters lock 1 || gone_or_zombie "$1"
 }
 
-# Also a zombie that nobody reaps.
-gone() {
+gone_or_zombie() {
 	! readlink "/proc/$1/exe" >/dev/null
 }
 

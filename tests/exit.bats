@@ -187,9 +187,11 @@ cannot_run() {
 
 @test "every status of src/status.h is tested here" {
 	local name number
+	grep -oE '[0-9]+ EX_[A-Z]+' "$TREE/src/status.h" >numbers
+	[[ $(wc -l <numbers) == "$(grep -ohE '\bEX_[A-Z]+' "$TREE"/src/*.[ch] | grep -v EX_TEMPFAIL | sort -u | wc -l)" ]]
 	while read -r number name; do
 		grep -q "^@test \"$number: " "$BATS_TEST_FILENAME" || fail "$number $name"
-	done < <(grep -oE '[0-9]+ EX_[A-Z]+' "$TREE/src/status.h")
+	done <numbers
 	run -0 grep -oE 'STATUS_[A-Z_]+ = [A-Z0-9_]+' "$TREE/src/status.h"
 	[[ $output == "STATUS_FREE = 1
 STATUS_HELD = EX_TEMPFAIL

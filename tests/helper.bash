@@ -348,6 +348,11 @@ keepers() {
 	done
 }
 
+# in_state LETTER PID: R, S, T ... of proc_pid_status(5).
+in_state() {
+	grep -q "^State:[[:space:]]*$1" "/proc/$2/status"
+}
+
 # Whether process $1 waits for process $2: it has a pidfd of it.
 waits_for() {
 	grep -qs "^Pid:[[:space:]]*$2\$" "/proc/$1/fdinfo/"*

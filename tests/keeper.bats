@@ -11,10 +11,6 @@ no_keeper() {
 	[[ -z $(keepers) ]]
 }
 
-in_state() {
-	grep -q "^State:[[:space:]]*$1" "/proc/$2/status"
-}
-
 is_free() {
 	flock -n "$1" true
 }

@@ -173,7 +173,3 @@ overdue() {
 	[[ $stderr == "onlyone: lock: held by PID $HOLDER (sh)" ]]
 	release
 }
-
-in_state() {
-	[[ $(sed 's/.*) \(.\) .*/\1/' "/proc/$2/stat") == "$1" ]]
-}

@@ -5,10 +5,6 @@
 
 load helper
 
-in_state() {
-	grep -q "^State:[[:space:]]*$1" "/proc/$2/status"
-}
-
 # -- refused --
 
 @test "a command that has closed the lock is still the only copy: a second one is refused, told why and by whom" {

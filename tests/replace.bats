@@ -279,14 +279,10 @@ signalled() {
 	kill -STOP "$SERVER"
 	for signal in 0 STOP TSTP; do
 		run -0 onlyone --signal "$signal" lock
-		stopped "$SERVER"
+		in_state T "$SERVER"
 	done
 	run -0 onlyone --signal TERM -w 120 lock
 	ended 0 "$SERVER"
-}
-
-stopped() {
-	[[ $(sed 's/.*) \(.\) .*/\1/' "/proc/$1/stat") == T ]]
 }
 
 # -- -k --

@@ -15,11 +15,6 @@ reaches_limit() {
 	[[ ! -e ran ]]
 }
 
-# in_state LETTER PID: R, S, T ... of /proc/PID/stat.
-in_state() {
-	[[ $(sed 's/.*) \(.\).*/\1/' "/proc/$2/stat") == "$1" ]]
-}
-
 # signal PID SIGNAL: and it has been taken.
 signal() {
 	kill "-$2" "$1"

@@ -115,11 +115,6 @@ on_tmpfs() {
 
 # -- commands that close the descriptors they inherit --
 
-# waits_for PID: $WAITER has a pidfd of PID.
-waits_for() {
-	grep -qsx "Pid:[[:space:]]*$1" /proc/"$WAITER"/fdinfo/*
-}
-
 # next_waits LOCK COMMAND...: another copy waits as COMMAND tells, comes when the server has ended,
 # and so does the next server.
 next_waits() {
@@ -146,7 +141,8 @@ guarded_by_record() {
 	refused "$lock: $line; --force starts all the same" onlyone -w 0.1 "$lock" touch ran
 	[[ ! -e ran ]]
 	answers
-	next_waits "$lock" waits_for "$SERVER"
+	# shellcheck disable=SC2016 # eval expands it
+	next_waits "$lock" eval 'waits_for "$WAITER" "$SERVER"'
 	"$@"
 	run -0 onlyone --force "$lock" true
 	answers
