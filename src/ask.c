@@ -25,7 +25,7 @@ static struct holder find(const struct options *o)
 	if (identity_of_self(&self) == -1 || holder_find(&h, &l, VIEW_ASKING, &self) == -1)
 		err(EX_OSERR, "%s: it cannot be told who holds it", o->name);
 	if (h.record.kind == RECORD_FOREIGN)
-		is_no_lock_file(&l);
+		refuse_content(&l);
 	lock_close(&l);
 	return h;
 }

@@ -48,7 +48,7 @@ static void check(
 		errx(EX_DATAERR, "%s: is a directory; name it as LOCK instead", l->name);
 	refuse_what_is_no_file(s, l->name);
 	if (!r->as_is && s->st_size > RECORD_SIZE)
-		is_no_lock_file(l);
+		refuse_content(l);
 	if (!r->shared && !r->as_is && (flags & O_ACCMODE) == O_RDONLY)
 		errx(EX_USAGE,
 			"%s: is open for reading only; an exclusive lock needs writing, as in "
@@ -145,6 +145,7 @@ void borrowed_lock(struct lock *l, int fd, const struct lock_request *r)
 	if (l->record_fd == -1)
 		cannot_open(l->name);
 	look_at_file(l);
+	lock_check_file_system(l, r);
 	lock_set_parts(l, r);
 	remember(l);
 }
@@ -157,7 +158,7 @@ bool borrowed_was_exclusive(const struct lock *l)
 	return false;
 }
 
-bool borrowed_lock_to_unlock(struct lock *l, int fd, bool as_is)
+bool borrowed_take_to_unlock(struct lock *l, int fd, bool as_is)
 {
 	const struct lock_request r = { .shared = true, .local = true }; /* whatever it bears */
 	struct stat s;
@@ -167,6 +168,7 @@ bool borrowed_lock_to_unlock(struct lock *l, int fd, bool as_is)
 	int flags = look_at(l, &s);
 	if (!S_ISREG(s.st_mode))
 		refuse_what_is_no_file(&s, l->name);
+	lock_check_file_system(l, &r);
 	lock_set_parts(l, &r);
 	l->locking.shared = false;
 	if ((flags & O_ACCMODE) == O_RDONLY || s.st_nlink == 0 ||

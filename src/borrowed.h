@@ -23,8 +23,9 @@ bool borrowed_was_exclusive(const struct lock *l);
 
 /*
  * Fills *l for lock_unlock(), which works on whatever is open on a file. Whether the record is ours
- * to empty: the lock is ours alone, or can be had, and the file can be written.
+ * to empty: the lock is ours alone, or was to be had, and the file can be written. Then we have it,
+ * until lock_unlock().
  */
-bool borrowed_lock_to_unlock(struct lock *l, int fd, bool as_is);
+bool borrowed_take_to_unlock(struct lock *l, int fd, bool as_is);
 
 #endif

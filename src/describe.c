@@ -63,7 +63,7 @@ static void print_others(FILE *out, const struct holder *h, bool in_full)
 
 	fputs(h->names_lockers ? "held by" : "held, and open in", out);
 	print_processes(out, h, in_full);
-	if (h->is_trusted && !h->is_displaced && !h->is_shared && r->is_known &&
+	if (h->is_trusted && !h->is_displaced && !h->is_shared && r->has_incarnation &&
 		record_life(r) == PROCESS_ENDED)
 		fprintf(out, ": the recorded process %d has ended", (int) r->pid);
 }

@@ -18,7 +18,7 @@ void gaps_tell(const struct lock *l, bool list_is_missing)
 			l->name);
 }
 
-void gaps_tell_undated(const struct lock *l, const char *missing, bool has_keeper)
+void gaps_tell_no_incarnation(const struct lock *l, const char *missing, bool has_keeper)
 {
 	warnx("%s: no %s here: a command that closes its descriptors is guarded %s", l->name,
 		missing, has_keeper ? "by the keeper alone" : "only with --close");

@@ -12,6 +12,6 @@
 void gaps_tell(const struct lock *l, bool list_is_missing);
 
 /* The record tells no incarnation, for want of what is missing. */
-void gaps_tell_undated(const struct lock *l, const char *missing, bool has_keeper);
+void gaps_tell_no_incarnation(const struct lock *l, const char *missing, bool has_keeper);
 
 #endif

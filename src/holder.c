@@ -64,7 +64,7 @@ static int set_targets(
 		struct locker_target *t = &targets[*count];
 		if (fds[i] == -1)
 			continue;
-		*t = (struct locker_target){ .is_known = true };
+		*t = (struct locker_target){ .file_is_known = true };
 		int told = fdinfo_numbers(fds[i], &t->lock);
 		if (told == -1 || fstat(fds[i], &t->file) == -1)
 			return -1;
@@ -107,7 +107,7 @@ static bool is_among(struct record *r, const struct lockers *found, bool by_only
 	bool is = false;
 
 	if (r->kind != RECORD_PID || process_stat(r->pid, &s) == -1 || s.ended ||
-		(r->is_known ? r->start != s.start : !by_onlyone))
+		(r->has_incarnation ? r->start != s.start : !by_onlyone))
 		return false;
 	for (size_t i = 0; !is && i < found->count; i++) {
 		const struct locker *at = &found->all[i];
@@ -117,7 +117,7 @@ static bool is_among(struct record *r, const struct lockers *found, bool by_only
 	}
 	if (is)
 		r->start = s.start;
-	r->is_known = r->is_known || is;
+	r->has_incarnation = r->has_incarnation || is;
 	return is;
 }
 
@@ -132,7 +132,7 @@ static int identify(struct holder *h, const struct lock *l, int state, const str
 	h->kind = HOLDER_UNSEEN;
 	h->is_locked = true;
 	h->is_by_onlyone = state == LOCK_HELD_BY_ONE;
-	if (h->is_by_onlyone && h->record.is_known && h->record.pid == self->pid &&
+	if (h->is_by_onlyone && h->record.has_incarnation && h->record.pid == self->pid &&
 		h->record.start == self->start) {
 		h->kind = HOLDER_OURSELVES;
 		return 0;

@@ -59,7 +59,7 @@ enum holder_view {
 
 /*
  * Fills *h for a lock whose file is open, if there is one. self is our identity, with a scope of 0
- * if that is not known. -1 with errno. The caller frees.
+ * if that is not known. -1 with errno. The caller frees with holder_free(), also then.
  */
 int holder_find(
 	struct holder *h, const struct lock *l, enum holder_view view, const struct identity *self);

@@ -18,9 +18,9 @@ static bool fits(const struct procfs_lock *lock, const struct locker_target *t)
 {
 	if (!procfs_same_numbers(lock, &t->lock) || (t->marked && !mark_is_borne_by(lock)))
 		return false;
-	if (t->is_known && lock->family == PROCFS_FLOCK)
+	if (t->file_is_known && lock->family == PROCFS_FLOCK)
 		return true;
-	if (t->is_known)
+	if (t->file_is_known)
 		return !t->flock_alone && lock->start <= t->lock.end;
 	return lock->family == t->lock.family && lock->end == t->lock.end;
 }
@@ -66,10 +66,10 @@ static bool is_proven(
 	if (stat(link, &s) == -1) {
 		if (errno == EACCES)
 			found->complete = false;
-		return !t->is_known; /* else it was closed in between */
+		return !t->file_is_known; /* else it was closed in between */
 	}
 	l->may_be_named = locker_may_be_named(l->pid, &s);
-	return !t->is_known || is_same_file(&s, &t->file);
+	return !t->file_is_known || is_same_file(&s, &t->file);
 }
 
 static int look_at_descriptor(struct lockers *found, pid_t pid, const char *fd,
@@ -192,8 +192,12 @@ int lockers_flocked(const struct locker_target *t, bool is_unique, bool as_is, b
 	struct lockers found;
 	int listed = count_listed(t, is_unique);
 
-	if (listed == -1 || !can_name || (listed > 0 ? is_unique : !as_is))
-		return listed == -1 ? -1 : listed > 0;
+	if (listed == -1)
+		return -1;
+	if (listed == 0 && !as_is)
+		return 0; /* the lock of fcntl(2) would have told */
+	if ((listed > 0 && is_unique) || !can_name)
+		return listed > 0;
 	if (lockers_find(&found, t, 1) == -1)
 		return -1;
 	bool hidden = !found.complete || geteuid() != 0;

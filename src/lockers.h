@@ -16,7 +16,7 @@
 struct locker_target {
 	/* Numbers; the last byte that a lock of ours covers; and where the file is not known, family. */
 	struct procfs_lock lock;
-	bool is_known; /* the file is, and proves what numbers only suggest */
+	bool file_is_known; /* and proves what numbers only suggest */
 	struct stat file;
 	bool marked;      /* only locks as we take them count (mark_is_borne_by) */
 	bool flock_alone; /* a directory: only flock(2) locks count */

@@ -51,7 +51,7 @@ static void look_at_file_system(struct lock *l)
 }
 
 /* Before the first lock call, which might never return. */
-static void see_it_answered(const struct lock *l, int64_t deadline)
+static void require_answer(const struct lock *l, int64_t deadline)
 {
 	int answered = l->fs.remote ? probe_server(l->fd, deadline) : 1;
 
@@ -61,7 +61,7 @@ static void see_it_answered(const struct lock *l, int64_t deadline)
 		errx(EX_OSERR, "%s: the file server does not answer", l->name);
 }
 
-static void see_how_far_it_reaches(const struct lock *l, const struct lock_request *r)
+static void require_reach(const struct lock *l, const struct lock_request *r)
 {
 	if (l->fs.reach == REACH_HOST && !r->local)
 		errx(EX_OSERR,
@@ -78,6 +78,13 @@ static void add_part(struct lock *l, int fd, enum lock_kind kind)
 	};
 }
 
+void lock_check_file_system(struct lock *l, const struct lock_request *r)
+{
+	look_at_file_system(l);
+	require_reach(l, r);
+	require_answer(l, r->deadline);
+}
+
 void lock_set_parts(struct lock *l, const struct lock_request *r)
 {
 	int flags = fcntl(l->fd, F_GETFL);
@@ -86,10 +93,6 @@ void lock_set_parts(struct lock *l, const struct lock_request *r)
 
 	if (flags == -1)
 		err(EX_OSERR, "%s", l->name);
-
-	look_at_file_system(l);
-	see_how_far_it_reaches(l, r);
-	see_it_answered(l, r->deadline);
 	l->locking = (struct locking){
 		.shared = r->shared, .eacces_is_held = l->fs.eacces_is_held, .mark = l->mark
 	};
@@ -130,6 +133,7 @@ static enum lock_outcome open_and_take(
 	struct lock *l, const struct lock_request *r, int64_t deadline)
 {
 	if (l->fd == -1) {
+		/* A directory is open already where somebody else had it the last time. */
 		if (l->directory != -1 || is_directory(l->path)) {
 			if (r->as_is)
 				errx(EX_DATAERR, "%s: is a directory; --as-is is for files",
@@ -147,6 +151,7 @@ static enum lock_outcome open_and_take(
 			lock_release(l);
 			return LOCK_HELD;
 		}
+		lock_check_file_system(l, r);
 		lock_set_parts(l, r);
 	}
 	return locking_take(&l->locking, deadline);
@@ -200,7 +205,7 @@ bool lock_has_mark(const struct lock *l)
 	return l->mark != 0 && !flock_alone;
 }
 
-static void see_it_kept(const struct lock *l)
+static void require_kept(const struct lock *l)
 {
 	int kept = lock_has_mark(l) ? filesystem_keeps_lock(l->fd, &l->fs, l->mark) : 1;
 
@@ -228,7 +233,7 @@ enum lock_outcome lock_take(struct lock *l, const struct lock_request *r, int64_
 			err(EX_OSERR, "%s: cannot be locked", l->name);
 		}
 		if (outcome == LOCK_TAKEN && is_current(l)) {
-			see_it_kept(l);
+			require_kept(l);
 			return outcome;
 		}
 		lock_release(l);
@@ -279,7 +284,7 @@ void lock_open_to_ask(struct lock *l, int64_t deadline)
 	if (l->fd == -1)
 		return;
 	look_at_file_system(l);
-	see_it_answered(l, deadline);
+	require_answer(l, deadline);
 }
 
 int lock_state(const struct lock *l)

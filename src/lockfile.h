@@ -37,9 +37,9 @@ struct lock {
 	bool borrowed;    /* fd is the caller's, and stays open */
 	char *found_as;   /* then: the path that the kernel knew it by when it was lent */
 	bool as_is;       /* the file has content of its own, and the record is in an attribute */
-	uint64_t mark;    /* its name (identity.h); 0 where there is no such directory */
-	uint64_t mount;   /* the mnt_id of the directory; UINT64_MAX if not known */
-	struct way way;   /* to the directory */
+	uint64_t mark;    /* its name (identity.h); 0 where there is no such parent */
+	uint64_t mount;   /* the mnt_id of the parent; UINT64_MAX if not known */
+	struct way way;   /* from the parent up */
 	bool is_mounted_over; /* the file is on another mount, which may come and go without a trace */
 	struct filesystem fs;
 	struct locking locking;
@@ -51,7 +51,7 @@ struct lock_request {
 	bool local; /* locks that reach this host only will do */
 	bool as_is;
 	mode_t mode;
-	int64_t deadline; /* until when a file server may take to answer; DEADLINE_NOW: ten seconds */
+	int64_t deadline; /* of -n, -b and -w; a file server has as long to answer, but ten seconds for -n */
 };
 
 /* Nothing is open yet. The name is for messages, and lives as long as the lock. */
@@ -101,7 +101,11 @@ enum lock_state {
 /* Who could hold l, found out without taking it; flock(2) locks are not seen. -1 with errno. */
 int lock_state(const struct lock *l);
 
-/* For borrowed.c, with fd and mark known: the parts of its lock, as the file system has them. */
+/*
+ * For borrowed.c, with fd and mark known: what its file system makes of locks, which may take as long
+ * as a file server does; and the parts of its lock, as the file system has them.
+ */
+void lock_check_file_system(struct lock *l, const struct lock_request *r);
 void lock_set_parts(struct lock *l, const struct lock_request *r);
 
 #endif

@@ -83,8 +83,9 @@ static enum lock_outcome insist(const struct locking *l, const struct lock_part 
 }
 
 /*
- * Takes all parts but the one that we have already, if any. Where one cannot be had, none is kept,
- * and *refused is which.
+ * Takes all parts but the one that we have already, if any (have is l->count for none). Where one
+ * cannot be had, none is kept, and *refused is which. Only who came by the gate insists on the rest:
+ * two who came by different parts would insist on each other's.
  */
 static enum lock_outcome take_others(const struct locking *l, size_t have, size_t *refused)
 {

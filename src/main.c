@@ -1,9 +1,9 @@
 /*
  * onlyone LOCK COMMAND [ARG...]: run COMMAND as the only copy of itself under LOCK.
  *
- *   lock LOCK                         lockfile.c  locking.c  mounts.c   (--fd: borrowed.c)
- *   find another copy beside us       holder.c  displaced.c  lockers.c
- *   wait for it, or refuse            here  signalled.c  describe.c
+ *   lock LOCK                         lockfile.c  opening.c  locking.c  mounts.c  (--fd: borrowed.c)
+ *   find another copy beside us       start.c  holder.c  displaced.c  way.c  lockers.c
+ *   wait for it, or refuse            waiting.c  signalled.c  describe.c
  *   record who we are                 record.c  identity.c
  *   exec COMMAND, which keeps the     handover.c  keeper.c
  *     PID and inherits the lock
@@ -12,11 +12,15 @@
  * other way round, ask.c tells who holds it, and signals them.
  *
  * Words of our own, and where they are at home:
- *   mark       the lock's name, in a number that every user finds in /proc/locks     identity.h
- *   displaced  a lock on a file that LOCK does not name any more                     displaced.h
- *   record     which process locked it, in the lock file                             record.h
- *   keeper     a process that holds the lock in the command's stead (--close)        keeper.h
- *   survivor   a child that has outlived the command and keeps the lock
+ *   mark         the lock's name, in a number that every user finds in /proc/locks   identity.h
+ *   displaced    a lock on a file that LOCK does not name any more                   displaced.h
+ *   record       which process locked it, in the lock file                           record.h
+ *   incarnation  what tells that process from others of its number                   record.h
+ *   to vouch     what a record does for its file: nobody has moved it since          displaced.h
+ *   way          the directories above the lock file                                 way.h
+ *   gate         the lock that all starts take first                                 locking.h
+ *   keeper       a process that holds the lock in the command's stead (--close)      keeper.h
+ *   survivor     a child that has outlived the command and keeps the lock
  */
 #include "ask.h"
 #include "borrowed.h"
@@ -31,6 +35,7 @@
 #include "start.h"
 #include "status.h"
 #include "unlock.h"
+#include "waiting.h"
 
 #include <err.h>
 #include <errno.h>
@@ -76,8 +81,11 @@ static int run(const struct options *o)
 			wait_or_refuse(&s);
 	/* The lock is ours, and nothing speaks against a start. */
 	tell_waited(&s);
+	if (o->verbose && can_be_forced(&s) && !is_the_caller(&s))
+		warnx("%s: the recorded process still runs, as --force allows", s.lock.name);
 	if (o->verbose)
 		gaps_tell(&s.lock, s.found.list_is_missing);
+	/* The keeper first: the record, once written, takes no failure back. */
 	if (o->close)
 		keeper_start(&s.lock);
 	write_record(&s);
@@ -96,102 +104,6 @@ static struct start prepare(const struct options *o)
 	if (identity_of_self(&s.self) == -1)
 		err(EX_OSERR, "%s: it cannot be told who we are", s.lock.name);
 	return s;
-}
-
-/* -- another copy? -- */
-
-static void look(struct start *s, const struct lock *l, enum holder_view view)
-{
-	holder_free(&s->found);
-	if (holder_find(&s->found, l, view, &s->self) == 0)
-		return;
-	/* Whoever has refused us is unknown, and still there; but beside us nobody may be overlooked. */
-	if (view == VIEW_OURS) {
-		lock_release(l);
-		err(EX_OSERR, "%s: it cannot be seen whether another copy runs", l->name);
-	}
-	s->found = (struct holder){ .kind = HOLDER_UNSEEN, .is_locked = true };
-}
-
-/* The lock was refused: who has it? */
-static void look_at_refusal(struct start *s)
-{
-	struct lock asked = lock_named(s->o->lock, s->o->name);
-
-	if (s->lock.fd != -1) {
-		look(s, &s->lock, VIEW_REFUSED);
-		return;
-	}
-	/* Its directory was, before the file was even opened. */
-	lock_open_to_ask(&asked, s->o->request.deadline);
-	look(s, &asked, VIEW_REFUSED);
-	lock_close(&asked);
-}
-
-/* The caller of --fd takes again what it has closed. */
-static bool is_the_caller(const struct start *s)
-{
-	return s->is_ours && s->o->command == NULL && s->found.kind == HOLDER_WITHOUT_LOCK &&
-	       s->found.record.pid == getppid();
-}
-
-/* The recorded process lives, or may, without the lock: that is what --force is about. */
-bool can_be_forced(const struct start *s)
-{
-	return s->is_ours &&
-	       (s->found.kind == HOLDER_WITHOUT_LOCK || s->found.kind == HOLDER_HIDDEN);
-}
-
-static bool is_forced(const struct start *s)
-{
-	if (!s->o->force || !can_be_forced(s))
-		return false;
-	if (s->o->verbose)
-		warnx("%s: the recorded process still runs, as --force allows", s->lock.name);
-	return true;
-}
-
-/*
- * Who has refused us may have given the lock back before we look; or is hidden from us. And a reader
- * is refused by a waiter in passing, where other readers hold the lock.
- */
-static bool take(struct start *s)
-{
-	for (int tries = 10; lock_take(&s->lock, &s->o->request, DEADLINE_NOW) == LOCK_HELD;
-		tries--) {
-		look_at_refusal(s);
-		if (!s->found.is_locked && tries == 0)
-			s->found = (struct holder){ .kind = HOLDER_UNSEEN };
-		bool in_passing = s->o->request.shared && s->found.is_shared;
-		if ((s->found.is_locked && !in_passing) || tries == 0)
-			return false;
-	}
-	return true;
-}
-
-bool find_another_copy(struct start *s)
-{
-	enum { ROUNDS = 100 };
-
-	for (int round = 0; round < ROUNDS; round++) {
-		s->is_ours = take(s);
-		if (s->is_ours)
-			look(s, &s->lock, VIEW_OURS);
-		if (s->found.record.kind == RECORD_FOREIGN) {
-			lock_release(&s->lock);
-			is_no_lock_file(&s->lock);
-		}
-		/*
-		 * A look is worth something only if our file stood under its name all the while: else one
-		 * who was away, too, can have locked another file, looked before us, and run.
-		 */
-		if (!s->is_ours || !s->found.took_long || s->found.is_displaced ||
-			lock_has_stayed(&s->lock, &s->found.seen))
-			return s->found.kind != HOLDER_NONE && !is_the_caller(s) && !is_forced(s);
-		lock_release(&s->lock);
-		lock_close(&s->lock);
-	}
-	errx(EX_OSERR, "%s: is moved or changed again and again", s->lock.name);
 }
 
 /* -- the record -- */
@@ -231,12 +143,12 @@ static void write_record(const struct start *s)
 		cannot_write(s, "the PID");
 	case RECORD_NO_ATTRIBUTE:
 		cannot_write(s, "the record's attribute");
-	case RECORD_DATED:
-	case RECORD_UNDATED:
+	case RECORD_WITH_INCARNATION:
+	case RECORD_WITHOUT_INCARNATION:
 		break;
 	}
-	if (written == RECORD_UNDATED && !for_caller && s->o->verbose)
-		gaps_tell_undated(&s->lock,
+	if (written == RECORD_WITHOUT_INCARNATION && !for_caller && s->o->verbose)
+		gaps_tell_no_incarnation(&s->lock,
 			s->self.scope == 0 ? "/proc"
 			: errno == EACCES  ? "right to set attributes"
 					   : "user attributes",

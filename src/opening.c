@@ -21,7 +21,7 @@ enum { SAFELY = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY };
 
 /* -- messages -- */
 
-static _Noreturn void is_a_link(const char *name)
+static _Noreturn void refuse_link(const char *name)
 {
 	errx(EX_DATAERR,
 		"%s: is a symbolic link; name the file itself, or a directory with a slash behind "
@@ -40,7 +40,7 @@ void cannot_open(const char *name)
 	case ENOMEM:
 		err(EX_OSERR, "%s", name);
 	case ELOOP:
-		is_a_link(name);
+		refuse_link(name);
 	default:
 		err(EX_CANTCREAT, "%s", name);
 	}
@@ -49,12 +49,12 @@ void cannot_open(const char *name)
 void refuse_what_is_no_file(const struct stat *s, const char *name)
 {
 	if (S_ISLNK(s->st_mode))
-		is_a_link(name);
+		refuse_link(name);
 	if (!S_ISREG(s->st_mode))
 		errx(EX_DATAERR, "%s: is not a regular file, left alone", name);
 }
 
-void is_no_lock_file(const struct lock *l)
+void refuse_content(const struct lock *l)
 {
 	if (l->as_is)
 		errx(EX_DATAERR, "%s: is a lock file, not one to be locked --as-is", l->name);
@@ -130,7 +130,7 @@ static void refuse_foreign(const struct lock *l, const struct stat *s, bool as_i
 {
 	refuse_what_is_no_file(s, lock_file_name(l));
 	if (!as_is && s->st_size > RECORD_SIZE)
-		is_no_lock_file(l);
+		refuse_content(l);
 }
 
 /*

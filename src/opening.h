@@ -41,7 +41,7 @@ int raise_descriptor(int fd, const char *name);
 
 /* End the program, by errno, or by what the file is or holds. */
 _Noreturn void cannot_open(const char *name);
-_Noreturn void is_no_lock_file(const struct lock *l);
+_Noreturn void refuse_content(const struct lock *l);
 void refuse_what_is_no_file(const struct stat *s, const char *name);
 
 #endif

@@ -121,11 +121,12 @@ static int parse_old_attribute(const char *text, struct record *r)
 	if (parse_numbers(text, 10, numbers, 4) == -1 || pid == 0 || pid > PID_HIGHEST)
 		return -1;
 	r->pid = (pid_t) pid;
-	r->is_known = time < INT64_MAX && written < INT64_MAX / MILLISECOND &&
-		      is_near((int64_t) written * MILLISECOND - (int64_t) time, boot_moment(),
-			      SECOND) /* of this boot */
-		      && process_stat(r->pid, &s) == 0 && process_began(&s) <= (int64_t) time;
-	if (r->is_known) {
+	r->has_incarnation = time < INT64_MAX && written < INT64_MAX / MILLISECOND &&
+			     is_near((int64_t) written * MILLISECOND - (int64_t) time,
+				     boot_moment(), SECOND) /* of this boot */
+			     && process_stat(r->pid, &s) == 0 &&
+			     process_began(&s) <= (int64_t) time;
+	if (r->has_incarnation) {
 		r->start = s.start;
 		r->locked_at = (int64_t) time;
 	}
@@ -170,7 +171,7 @@ static void judge_attribute(const struct lock *l, uint32_t scope, struct record 
 	bool here = mark_same_directory(a.mark, l->mark) || mark_same_path(a.mark, l->mark);
 	if (a.scope != scope || !here)
 		return;
-	r->is_known = true;
+	r->has_incarnation = true;
 	r->start = a.start;
 	r->locked_at = (int64_t) a.locked * MILLISECOND;
 	int64_t written = (int64_t) a.written * MILLISECOND;
@@ -226,7 +227,7 @@ int record_read(const struct lock *l, uint32_t scope, struct record *r)
 
 enum process_life record_life(const struct record *r)
 {
-	if (r->kind != RECORD_PID || !r->is_known || r->pid == getpid())
+	if (r->kind != RECORD_PID || !r->has_incarnation || r->pid == getpid())
 		return PROCESS_ENDED;
 	return process_life(r->pid, r->start);
 }
@@ -287,7 +288,7 @@ static enum record_written write_both(const struct lock *l, const struct record_
 		return RECORD_NO_ATTRIBUTE;
 	if (!w->keep_guard && write_pid(l, w->who.pid) == -1)
 		return RECORD_NO_CONTENT;
-	return dated == 1 ? RECORD_DATED : RECORD_UNDATED;
+	return dated == 1 ? RECORD_WITH_INCARNATION : RECORD_WITHOUT_INCARNATION;
 }
 
 void record_put_back(const struct lock *l, const struct record *old)

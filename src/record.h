@@ -44,7 +44,7 @@ struct record {
 	 * Whether start tells which process: the record is of this boot and PID namespace, and was
 	 * written under this name.
 	 */
-	bool is_known;
+	bool has_incarnation;
 	uint64_t start;    /* procfs_stat */
 	int64_t locked_at; /* CLOCK_BOOTTIME in nanoseconds; 0 if not known */
 	/*
@@ -68,7 +68,10 @@ int record_read(const struct lock *l, uint32_t scope, struct record *r);
 /* Whether s tells of a file that nobody but root and the caller can have written into. */
 bool record_is_trusted(const struct stat *s);
 
-/* Whether the very process that wrote the record lives; PROCESS_ENDED also where it is not known. */
+/*
+ * Whether the very process that wrote the record lives. PROCESS_ENDED also where its incarnation is
+ * not known, and for ourselves.
+ */
 enum process_life record_life(const struct record *r);
 
 struct record_request {
@@ -78,8 +81,8 @@ struct record_request {
 };
 
 enum record_written {
-	RECORD_DATED,   /* with its incarnation */
-	RECORD_UNDATED, /* without: as asked, or the file system has no attributes for us */
+	RECORD_WITH_INCARNATION, /* with its incarnation */
+	RECORD_WITHOUT_INCARNATION, /* without: as asked, or the file system has no attributes for us */
 	/* errno tells; what was there is back as far as that is possible */
 	RECORD_NO_CONTENT,
 	RECORD_NO_ATTRIBUTE,

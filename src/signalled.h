@@ -29,7 +29,7 @@ int signalled_send(struct signalled *s, const struct holder *h, int signal, int6
  */
 bool signalled_still_holds(const struct signalled *s, const struct holder *h);
 
-/* As holder_wait(), for a holder that still holds the lock. */
+/* As holder_wait(), for a holder that still holds the lock; and sends SIGKILL at kill_at. */
 int signalled_wait(struct signalled *s, const struct holder *h, int64_t deadline);
 
 #endif

@@ -26,7 +26,7 @@ int unlock(const struct options *o)
 	struct lock l;
 
 	/* Only who has the lock, or could have it, may empty the record. */
-	if (borrowed_lock_to_unlock(&l, o->fd, o->request.as_is) && !o->request.shared)
+	if (borrowed_take_to_unlock(&l, o->fd, o->request.as_is) && !o->request.shared)
 		clear_record(&l);
 	if (lock_unlock(&l) == -1)
 		err(EX_OSERR, "%s", l.name);

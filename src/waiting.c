@@ -1,4 +1,4 @@
-#include "start.h"
+#include "waiting.h"
 
 #include "deadline.h"
 #include "describe.h"
@@ -32,7 +32,7 @@ static void tell_waiting(struct start *s)
 {
 	const bool tell = s->o->verbose || (!s->o->quiet && isatty(STDERR_FILENO));
 
-	if (s->waiting_since != 0 || !tell)
+	if (s->told_at != 0 || !tell)
 		return;
 	/* Who ends gives the lock back a moment before it is gone: that is not worth a word. */
 	if (s->found.kind == HOLDER_WITHOUT_LOCK &&
@@ -40,14 +40,14 @@ static void tell_waiting(struct start *s)
 			&s->found, deadline_within(s->o->request.deadline, 100 * MILLISECOND)) == 1)
 		return;
 	warnx("%s: waiting: %s", s->lock.name, holder_describe(&s->found, false));
-	s->waiting_since = clock_now(CLOCK_MONOTONIC);
+	s->told_at = clock_now(CLOCK_MONOTONIC);
 }
 
 void tell_waited(const struct start *s)
 {
-	int64_t waited = clock_now(CLOCK_MONOTONIC) - s->waiting_since;
+	int64_t waited = clock_now(CLOCK_MONOTONIC) - s->told_at;
 
-	if (s->waiting_since != 0 && s->o->verbose)
+	if (s->told_at != 0 && s->o->verbose)
 		warnx("%s: waited %.3f s", s->lock.name, (double) waited / (double) SECOND);
 }
 

@@ -85,8 +85,8 @@ static void record(const uint8_t *data, size_t size, bool in_directory)
 		attribute = 0;
 	if (record_read(&l, scope, &r) == 0) {
 		assert(r.pid >= 0 && r.pid <= 1 << 22);
-		assert(r.is_known || (r.start == 0 && r.untouched_since == 0));
-		assert(!r.is_known || (r.pid > 0 && attribute > 0));
+		assert(r.has_incarnation || (r.start == 0 && r.untouched_since == 0));
+		assert(!r.has_incarnation || (r.pid > 0 && attribute > 0));
 		/* NULs alone are what a power failure leaves of a record. */
 		bool blank = length <= RECORD_SIZE && (attribute > 0 || in_directory);
 		for (size_t i = 0; i < length; i++)
