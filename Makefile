@@ -161,7 +161,7 @@ bench: all
 # -- lint --
 
 SCRIPTS = $(wildcard .ci/run tests/run tests/*.bash tests/*.bats tests/*/*.bats tests/*/*.bash tests/bench/run \
-	src/*.bash tests/foreign tests/mutants tests/fs/run tests/fs/end-strays \
+	src/*.bash tests/container tests/foreign tests/mutants tests/fs/run tests/fs/end-strays \
 	$(addprefix tests/vm/,agent bats build guest host init matrix request rpc run))
 
 # Other sizes of words, and another order of bytes.

@@ -292,6 +292,7 @@ refused_without_a_lock() {
 
 # Each waits for the other to give up his shared lock, were it not given up before the wait.
 @test "of two that share a lock and both wait for an exclusive one, each gets it in turn" {
+	need_orphaned_locks
 	local n waiters=()
 	for n in 1 2; do
 		mkfifo "ready$n" "go$n"

@@ -283,6 +283,7 @@ unit() {
 }
 
 @test "a server that has crashed starts anew when its workers have ended" {
+	need_orphaned_locks
 	make_here
 	rm bin/server
 	cat >bin/server <<-'SH'

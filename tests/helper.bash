@@ -228,6 +228,7 @@ package_of() {
 	initdb | pg_ctl | postgres | psql) echo postgresql ;;
 	lckdo) echo moreutils ;;
 	mariadbd) echo mariadb-server-core ;;
+	mkfs.ext4) echo e2fsprogs ;;
 	musl-gcc) echo musl-tools ;;
 	nginx) echo nginx-light ;;
 	readelf) echo binutils ;;
@@ -252,6 +253,30 @@ need_attributes_in() {
 	setfattr -n user.probe -v 1 "$probe" 2>/dev/null ||
 		missing attributes "no user attributes in $1" "a TMPDIR with user attributes"
 	rm "$probe"
+}
+
+# need_way_up: the directories above this one can be seen, up to the root of the file system or one
+# below it. Else nothing vouches for a record.
+need_way_up() {
+	local root
+	root=$(awk -v mount="$(stat -c %m .)" '$5 == mount { root = $4 } END { print root }' /proc/self/mountinfo)
+	[[ $root =~ ^/[^/]*$ ]] ||
+		missing way_up "no seeing the directories above $PWD, up to the root of the file system" \
+			"a TMPDIR on a file system that is mounted whole"
+}
+
+# need_orphaned_locks: who waits for a lock of flock(2) is listed when the process that took it has
+# ended, too. In a PID namespace the kernel leaves both out.
+need_orphaned_locks() {
+	local fd
+	need flock
+	exec {fd}>probe
+	flock "$fd"
+	grep -q ":$(stat -c %i probe) " /proc/locks ||
+		missing orphaned_locks "/proc/locks leaves out locks whose process has ended" \
+			"the PID namespace of the machine"
+	exec {fd}>&-
+	rm probe
 }
 
 # need_unshare OPTION... [COMMAND...]: namespaces of one's own, and COMMAND can be done in them.

@@ -207,6 +207,7 @@ ends_with() {
 @test "a command that waits for all its children, as PID 1 or as a subreaper, does not wait for the keeper" {
 	need perl
 	need cc
+	need_unshare --pid --fork --kill-child --mount-proc
 	waits_for_all='unless (fork) { exit } 1 while wait > 0; exit 7'
 	run -7 timeout "$PATIENCE" unshare --pid --fork --kill-child --mount-proc "$ONLYONE" -o lock perl -e "$waits_for_all"
 	cat >subreaper.c <<-'END'
