@@ -1,7 +1,6 @@
 #include "probe.h"
 
 #include "deadline.h"
-#include "fdinfo.h"
 #include "process.h"
 #include "retry.h"
 
@@ -16,15 +15,11 @@
 static _Noreturn void ask(int fd, pid_t parent)
 {
 	struct flock range = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	char link[FDINFO_PATH];
 
 	/* Who ended before the first call has left us to another parent. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent)
 		_exit(EXIT_FAILURE);
-	fdinfo_path(link, fd);
-	int own = open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (own != -1)
-		fcntl(own, F_OFD_GETLK, &range);
+	fcntl(fd, F_OFD_GETLK, &range);
 	_exit(EXIT_SUCCESS);
 }
 

@@ -3,8 +3,9 @@
  * them for ever, also those that are not to wait, and only a fatal signal ends such a call. So a
  * child asks first, and is killed when it takes too long.
  *
- * It asks on an open file description of its own: a killed call may take the locks of its
- * description along, and the one that we hold may be the caller's.
+ * It asks on our own open file description, and takes no lock: a killed attempt to take one may take
+ * the locks of its description along, which may be the caller's. Asked through another one, NFS would
+ * find the lock that ours brought along, and answer without the server, which the attempt then needs.
  */
 #ifndef PROBE_H
 #define PROBE_H
