@@ -29,7 +29,7 @@ snapshot() {
 	original=$HOLDER
 	snapshot
 	hold "$COPY"
-	run -0 timeout 60 onlyone --signal KILL -w 50 "$COPY"
+	run -0 in_time onlyone --signal KILL -b "$COPY"
 	ended 137 "$HOLDER"
 	kill -0 "$original"
 	[[ $(onlyone --pid "$LOCK") == "$original" ]]

@@ -43,19 +43,14 @@ only_with() {
 	[[ $(onlyone --help) == *"$1"* ]] || skip "onlyone has no $1 yet"
 }
 
-# The machine that some of these tests run on is a slow one.
-eventually() {
-	local what=$1 deadline=$((SECONDS + 60))
-	shift
-	until "$@"; do
-		((SECONDS < deadline)) || fail "not within 60 s: $what" || return
-		sleep 0.05
-	done
+# in_time COMMAND...: which has to come to an end.
+in_time() {
+	timeout -k 1 "$PATIENCE" "$@"
 }
 
-# start [OPTION...] LOCK COMMAND...: onlyone, which has to come to an end; --local where it is needed.
+# start [OPTION...] LOCK COMMAND...: onlyone in time; --local where it is needed.
 start() {
-	timeout -k 1 60 onlyone "${HERE[@]}" "$@"
+	in_time onlyone "${HERE[@]}" "$@"
 }
 
 # refused LINE [OPTION...] LOCK: a start is refused, says LINE, a pattern, and runs nothing.
@@ -101,10 +96,10 @@ there() {
 	$OTHER_HOST "$@"
 }
 
-# start_waiter LOCK COMMAND...: `start -w 60` in the background, and it waits when this returns.
+# start_waiter LOCK COMMAND...: `start -b` in the background, and it waits when this returns.
 # $WAITER is its PID; what it says is in waiter.log.
 start_waiter() {
-	timeout -k 1 60 onlyone -v -w 50 "${HERE[@]}" "$@" >waiter.log 2>&1 3>&- &
+	in_time onlyone -v -b "${HERE[@]}" "$@" >waiter.log 2>&1 3>&- &
 	WAITER=$!
 	eventually "$* waits" waits_or_ended
 	grep -q '^onlyone: .*: waiting' waiter.log || fail "it does not wait: $(cat waiter.log)"

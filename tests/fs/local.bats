@@ -5,8 +5,8 @@
 load helper
 
 @test "a start is refused and told why, unless --local says that one host is enough" {
-	run -71 --separate-stderr timeout 60 onlyone "$LOCK" touch ran
+	run -71 --separate-stderr in_time onlyone "$LOCK" touch ran
 	[[ $stderr == "onlyone: $LOCK: locks on this file system ("*") reach this host only; --local "* ]]
 	[[ ! -e ran ]]
-	run -0 --separate-stderr timeout 60 onlyone --local "$LOCK" true
+	run -0 --separate-stderr in_time onlyone --local "$LOCK" true
 }

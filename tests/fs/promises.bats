@@ -24,7 +24,7 @@ load helper
 	run -0 onlyone --status "$LOCK"
 	[[ $output == "held by PID $HOLDER (sh -c "*") for "*" s" ]]
 	[[ $(onlyone --pid "$LOCK") == "$HOLDER" ]]
-	run -0 timeout 60 onlyone --signal KILL -w 50 "$LOCK"
+	run -0 in_time onlyone --signal KILL -b "$LOCK"
 	ended 137 "$HOLDER"
 	run -1 --separate-stderr onlyone --status "$LOCK"
 	[[ $output == free ]]
@@ -35,8 +35,6 @@ load helper
 	begin=${EPOCHREALTIME/./}
 	refused "onlyone: $LOCK: held by PID $HOLDER (sh)" -w 1.5 "$LOCK"
 	((${EPOCHREALTIME/./} - begin >= 1500000))
-	# The machine is a slow one, but not so slow.
-	((${EPOCHREALTIME/./} - begin < 30000000))
 }
 
 @test "a waiter gets the lock when it is free" {

@@ -5,7 +5,7 @@
 load helper
 
 @test "a lock that the file system does not show is none: the command is not started" {
-	run -71 --separate-stderr timeout 20 onlyone "$LOCK" touch ran
+	run -71 --separate-stderr in_time onlyone "$LOCK" touch ran
 	echo "$stderr"
 	[[ $stderr == "onlyone: $LOCK: "* && ! -e ran ]]
 }

@@ -15,7 +15,7 @@ not_started() {
 	there rm "$LOCK"
 	not_started "$LOCK"
 	not_started -w 1 "$LOCK"
-	run timeout 60 onlyone --status "$LOCK"
+	run in_time onlyone --status "$LOCK"
 	[[ $status != 124 ]]
 	release
 	eventually "it is free" free "$LOCK"

@@ -12,17 +12,17 @@ lock_manager_is_silent() {
 
 @test "where the lock manager does not answer a start ends after ten seconds, and a wait at its limit" {
 	lock_manager_is_silent
-	does_not_answer 10 60 onlyone "$LOCK" touch ran
-	does_not_answer 2 30 onlyone -w 2 "$LOCK" touch ran
+	does_not_answer 10 onlyone "$LOCK" touch ran
+	does_not_answer 2 onlyone -w 2 "$LOCK" touch ran
 	answer_again
 	free "$LOCK"
-	run -0 there timeout 60 onlyone "$LOCK" true
+	run -0 there timeout "$PATIENCE" onlyone "$LOCK" true
 }
 
 @test "where the lock manager does not answer a question ends after ten seconds" {
 	: >"$LOCK"
 	lock_manager_is_silent
-	does_not_answer 10 60 onlyone --status "$LOCK"
+	does_not_answer 10 onlyone --status "$LOCK"
 }
 
 @test "where the lock manager does not answer TERM and INT end a start, and one that waits for ever" {
@@ -36,9 +36,9 @@ lock_manager_is_silent() {
 	exec 9<>"$LOCK"
 	run -0 start -s --fd 9
 	lock_manager_is_silent
-	does_not_answer 2 30 onlyone -w 2 --fd 9 touch ran
+	does_not_answer 2 onlyone -w 2 --fd 9 touch ran
 	answer_again
-	run -75 there timeout 60 onlyone "$LOCK" true
+	run -75 there timeout "$PATIENCE" onlyone "$LOCK" true
 	exec 9<&-
-	run -0 there timeout 60 onlyone "$LOCK" true
+	run -0 there timeout "$PATIENCE" onlyone "$LOCK" true
 }

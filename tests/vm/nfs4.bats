@@ -6,7 +6,7 @@ load unanswered
 @test "where the server does not answer a descriptor's lock ends at its limit" {
 	exec 9<>"$LOCK"
 	drop "$NFS4_ADDRESS"
-	does_not_answer 2 30 onlyone -w 2 --fd 9 touch ran
+	does_not_answer 2 onlyone -w 2 --fd 9 touch ran
 	answer_again
 	exec 9<&-
 	free "$LOCK"
