@@ -1,6 +1,7 @@
 #include "probe.h"
 
 #include "deadline.h"
+#include "fdinfo.h"
 #include "process.h"
 #include "retry.h"
 
@@ -15,10 +16,14 @@
 static _Noreturn void ask(int fd, pid_t parent)
 {
 	struct flock range = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	const int access = fcntl(fd, F_GETFL) & O_ACCMODE;
+	char link[FDINFO_PATH];
 
 	/* Who ended before the first call has left us to another parent. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent)
 		_exit(EXIT_FAILURE);
+	fdinfo_path(link, fd);
+	open(link, access | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	fcntl(fd, F_OFD_GETLK, &range);
 	_exit(EXIT_SUCCESS);
 }

@@ -3,13 +3,24 @@
 
 load unanswered
 
-@test "where the server does not answer a descriptor's lock ends at its limit" {
-	exec 9<>"$LOCK"
+# Looks at the file are answered without the server, for ten minutes.
+mount_remembering() {
+	mkdir remembering
+	mount -t nfs -o retry=0,vers=4.2,nosharecache,actimeo=600 "$NFS4_ADDRESS:/${PLACE##*/}" remembering
+}
+
+@test "where the server does not answer a descriptor's lock ends at its limit, and is the one that it was" {
+	mount_remembering
+	exec 9<>remembering/lock
+	run -0 start -s --fd 9
+	stat remembering/lock
 	drop "$NFS4_ADDRESS"
 	does_not_answer 2 onlyone -w 2 --fd 9 touch ran
 	answer_again
+	run -75 there timeout "$PATIENCE" onlyone "$LOCK" true
 	exec 9<&-
-	free "$LOCK"
+	run -0 there timeout "$PATIENCE" onlyone "$LOCK" true
+	umount remembering
 }
 
 @test "where the server does not answer TERM and INT end a start that is to open LOCK" {
