@@ -141,7 +141,7 @@ static void refuse_foreign(const struct lock *l, const struct stat *s, bool as_i
 int open_file(const struct lock *l, const char *file, const struct lock_request *r)
 {
 	const char *name = lock_file_name(l);
-	enum { ROUNDS = 1000 }; /* on SMB the name of a removed file stays while it is open */
+	enum { ROUNDS = 100 };
 	struct stat s;
 
 	for (int round = 0;; round++) {
@@ -165,7 +165,12 @@ int open_file(const struct lock *l, const char *file, const struct lock_request 
 		if (errno == EWOULDBLOCK)
 			return -1;
 		/* It went, or came, between the two calls: look again. */
-		if (errno != (exists ? ENOENT : EEXIST) || round == ROUNDS)
+		if (errno != (exists ? ENOENT : EEXIST))
+			cannot_open(name);
+		/* A removed file that somebody has open stays like this on SMB and 9p. */
+		if (round == ROUNDS && l->fs.remote)
+			return -1;
+		if (round == ROUNDS)
 			cannot_open(name);
 	}
 }

@@ -23,6 +23,8 @@ void look_at_place(struct lock *l, int parent, const char *file);
 /*
  * The file, in an open place, which is created if need be. -1 where somebody has a lease on it
  * (fcntl(2)): that one is told now, and the file counts as held until the lease is given back.
+ * Also where it was removed by a server that keeps its name, half of it, as long as somebody has it
+ * open (SMB, 9p).
  */
 int open_file(const struct lock *l, const char *file, const struct lock_request *r);
 
