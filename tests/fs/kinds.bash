@@ -4,11 +4,11 @@
 
 # needs TOOL PACKAGE, needs_kernel TYPE: end what is to be mounted.
 needs() {
-	command -v "$1" >/dev/null || lacking "$1 (package $2)"
+	command -v "$1" >/dev/null || lacking "$2" "$1 is missing: apt-get install $2"
 }
 
 needs_kernel() {
-	grep -qw "$1" /proc/filesystems || modprobe -q "$1" 2>/dev/null || kernel_lacks "$1"
+	grep -qw "$1" /proc/filesystems || modprobe -q "$1" 2>/dev/null || lacking "$1" "this kernel has no $1"
 }
 
 # on_disk TYPE DIRECTORY MKFS...: a file system of 400 MB, which take no space.
