@@ -13,7 +13,11 @@ void gaps_tell(const struct lock *l, bool list_is_missing)
 		warnx("%s: its mount is not in /proc: that its directory was replaced would not be "
 		      "seen",
 			l->name);
-	if (list_is_missing)
+	if (list_is_missing && l->fs.keeps_hidden_locks)
+		warnx("%s: this file system (%s) hides its locks: that its file was replaced would "
+		      "not be seen",
+			l->name, l->fs.type);
+	else if (list_is_missing)
 		warnx("%s: no /proc/locks here: that its file was replaced would not be seen",
 			l->name);
 }
