@@ -80,6 +80,7 @@ load helper
 @test "a child that outlives the command keeps the lock and is named" {
 	mkfifo go
 	hold_by onlyone "${HERE[@]}" "$LOCK" bash -c '"$@" & echo $! >child; wait' bash
+	eventually "the child is told" test -s child
 	child=$(cat child)
 	kill -KILL "$OTHER"
 	ended 137 "$OTHER"
