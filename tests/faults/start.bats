@@ -121,6 +121,50 @@ held() {
 	}
 }
 
+# A holder of its own for each run, which ends at the signal.
+replacing() {
+	given() {
+		rm -f lock
+		hold lock
+	}
+	act() {
+		traced "$PROGRAM" --signal TERM -k 50 -w 100 lock "$GUARDED"
+	}
+	judge() {
+		if [[ -n $VERDICT ]]; then
+			[[ $VERDICT == "the command ran well" ]] || echo "$VERDICT"
+			gone "$HOLDER" || echo "the command ran beside the old copy"
+		else
+			judge_failure
+		fi
+	}
+	next() {
+		gone "$HOLDER" || kill -KILL "$HOLDER"
+		await "$HOLDER" || :
+		rm -r "$LATCH"
+		"$PROGRAM" lock true
+	}
+}
+
+# A data file, whose content is never touched.
+as_is() {
+	given() {
+		printf 'data\n' >lock
+	}
+	act() {
+		traced "$PROGRAM" --as-is lock "$GUARDED"
+	}
+	judge_record() {
+		[[ $(<lock) == data ]] || printf 'the file holds %q\n' "$(<lock)"
+	}
+	next() {
+		"$PROGRAM" --as-is lock true
+	}
+	LOCKS=FLOCK:WRITE:lock # alone, where the file cannot be opened for writing
+	RECORDED=
+	STATUSES+=" 65"
+}
+
 descriptor() {
 	act() {
 		traced "$PROGRAM" --fd 9 "$GUARDED" 9>>lock
@@ -232,6 +276,22 @@ unlocking() {
 
 @test "a call fails: a start that waits in vain" {
 	sweep errors held
+}
+
+@test "a call fails: a start in another copy's place" {
+	sweep errors replacing
+}
+
+@test "a call is the last: a start in another copy's place" {
+	sweep kills replacing
+}
+
+@test "a call fails: a start on a data file" {
+	sweep errors as_is
+}
+
+@test "a call is the last: a start on a data file" {
+	sweep kills as_is
 }
 
 @test "a call fails: a start on a descriptor" {

@@ -33,6 +33,7 @@ errnos() {
 	local any="EINTR EIO ENOMEM ENOSYS EPERM"
 
 	case $1 in
+	getpgid) echo "$any ESRCH" ;;
 	brk | exit* | get*id | rt_sigreturn | set_robust_list | umask) ;; # cannot fail, or as above
 	clone* | fork | vfork) echo "$any EAGAIN ENOSPC" ;;
 	chdir) echo "$any EACCES ELOOP ENOENT ENOTDIR" ;;
