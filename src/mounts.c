@@ -1,6 +1,7 @@
 #include "mounts.h"
 
 #include "fdinfo.h"
+#include "printable.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -101,9 +102,7 @@ static void look_up(struct filesystem *fs, const struct procfs_mount *m)
 	if (!fs->remote && strncmp(m->type, "fuse", 4) == 0)
 		fs->reach = REACH_HOST_MAYBE;
 	snprintf(fs->type, sizeof fs->type, "%s", m->type);
-	for (char *c = fs->type; *c != '\0'; c++) /* a FUSE subtype may play with a terminal */
-		if (*c < ' ' || *c > '~')
-			*c = '?';
+	make_printable(fs->type); /* a FUSE subtype is its user's */
 }
 
 static void look_up_by_magic(struct filesystem *fs, uint32_t magic)

@@ -2,6 +2,7 @@
 
 #include "deadline.h"
 #include "number.h"
+#include "printable.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -114,13 +115,6 @@ static ssize_t read_text(pid_t pid, const char *what, char *text, size_t size)
 	if (length == -1)
 		*text = '\0';
 	return length;
-}
-
-static void make_printable(char *text)
-{
-	for (; *text != '\0'; text++)
-		if (*text < ' ' || *text > '~')
-			*text = '?';
 }
 
 void process_name(pid_t pid, char *name, size_t size)

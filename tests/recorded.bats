@@ -439,6 +439,18 @@ load helper
 	run -0 onlyone lock true
 }
 
+@test "where pidfd_open(2) is forbidden a start beside the recorded process is refused all the same" {
+	need strace
+	desert lock
+	local error
+	for error in EPERM EACCES ENOSYS; do
+		run -75 strace -qqq -o /dev/null -e inject=pidfd_open:error=$error onlyone lock touch ran
+		run -75 strace -qqq -o /dev/null -e inject=pidfd_open:error=$error onlyone -w 0.2 lock touch ran
+	done
+	[[ ! -e ran ]]
+	release
+}
+
 @test "without user attributes a start goes on as before, and -v says what is missing" {
 	mkdir bare
 	need_unshare --mount mount -t ramfs none bare
