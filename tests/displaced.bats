@@ -561,7 +561,7 @@ believed() {
 	let_nobody_in
 	install -d -o 65534 -m 755 his
 	mkfifo -m 666 ready release
-	onlyone his/lock setpriv --reuid=65534 --regid=65534 --clear-groups sh -c 'echo >ready; read -r _ <release' 3>&- &
+	onlyone his/lock "${NOBODY[@]}" sh -c 'echo >ready; read -r _ <release' 3>&- &
 	other=$!
 	hear ready
 	as_nobody rm -f his/lock
@@ -910,7 +910,7 @@ make_forge() {
 
 # pretend [COMMAND...] exclusive|shared FILE: $FORGER is who does it.
 pretend() {
-	setpriv --reuid=65534 --regid=65534 --clear-groups "${@:1:$#-2}" \
+	"${NOBODY[@]}" "${@:1:$#-2}" \
 		"$PWD/forge" "${@: -2:1}" "$END_OF_LOCK" "${!#}" "$PWD/ready" 3>&- &
 	FORGER=$!
 	disown "$FORGER"

@@ -349,6 +349,11 @@ let_nobody_in() {
 as_nobody() {
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
 }
+export -f as_nobody
+
+# The same to put in front of a command in the background, whose PID is wanted.
+# shellcheck disable=SC2034 # for the tests
+NOBODY=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 
 # -- containers --
 

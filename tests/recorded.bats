@@ -315,10 +315,10 @@ load helper
 		sleep 600 3>&- & # which is root'"'"'s
 		[[ $! == 100 ]]
 		status=0
-		setpriv --reuid=65534 --regid=65534 --clear-groups onlyone lock touch ran || status=$?
+		as_nobody onlyone lock touch ran || status=$?
 		echo "$status"
-		setpriv --reuid=65534 --regid=65534 --clear-groups onlyone --status lock
-		setpriv --reuid=65534 --regid=65534 --clear-groups onlyone --force lock true
+		as_nobody onlyone --status lock
+		as_nobody onlyone --force lock true
 		[[ ! -e ran ]]' 2>&1
 	[[ ${lines[0]} == "onlyone: lock: held by PID 100, if that is the recorded process still: it is hidden from here; --force starts all the same" ]]
 	[[ ${lines[1]} == 75 ]]

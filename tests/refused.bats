@@ -42,7 +42,6 @@ bystander() {
 
 # In a directory that another user can work in: the folders above may be shut to that user, paths
 # from inside are not.
-NOBODY=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 shared_with_nobody() {
 	need_nobody
 	mkdir -m 777 open

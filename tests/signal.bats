@@ -315,7 +315,7 @@ got() {
 	sleep 600 3>&- &
 	victim=$!
 	eventually "the victim runs" runs "$victim" sleep
-	setpriv --reuid=65534 --regid=65534 --clear-groups \
+	"${NOBODY[@]}" \
 		"$ONLYONE" open/lock ./pin "$victim" ./onlyone-keeper 3>&- &
 	keeper=$!
 	disown "$keeper"
@@ -376,7 +376,7 @@ got() {
 	need_no_sight
 	install -d -o 65534 his
 	mkfifo -m 666 ready
-	setpriv --reuid=65534 --regid=65534 --clear-groups "$ONLYONE" his/lock sh -c 'echo >ready; exec sleep 600' 3>&- &
+	"${NOBODY[@]}" "$ONLYONE" his/lock sh -c 'echo >ready; exec sleep 600' 3>&- &
 	command=$!
 	hear ready
 	run -0 without_sight "$ONLYONE" --signal TERM -w 120 his/lock
@@ -449,7 +449,7 @@ got() {
 	start lock 'trap "" TERM; sleep 600 3>&- & echo "$!" >child; echo >ready
 		exec setpriv --reuid=65534 --regid=65534 --clear-groups sleep 600'
 	eventually "it runs" runs "$COMMAND" sleep
-	setpriv --reuid=65534 --regid=65534 --clear-groups "$ONLYONE" --signal TERM -w 120 lock 2>said 3>&- &
+	"${NOBODY[@]}" "$ONLYONE" --signal TERM -w 120 lock 2>said 3>&- &
 	signaller=$!
 	eventually "--signal waits" waits_for "$signaller" "$COMMAND"
 	rm lock

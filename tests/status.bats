@@ -306,7 +306,7 @@ held() {
 		onlyone -s -m 644 shared sh -c "echo >ready; exec sleep 600" 3>&- &
 		hear ready
 		for lock in recorded shared; do
-			setpriv --reuid=65534 --regid=65534 --clear-groups onlyone --status "$lock"
+			as_nobody onlyone --status "$lock"
 		done'
 	[[ ${lines[0]} == "held by PID 50, if that is the recorded process still: it is hidden from here" ]]
 	[[ ${lines[1]} == "held, by a process that cannot be seen from here" ]]
@@ -324,7 +324,7 @@ held() {
 		setpriv --reuid=65534 --regid=65534 --clear-groups \
 			flock -s --no-fork lock sh -c "echo >&8; exec sleep 600 8>&-" 8>ready 3>&- >/dev/null 2>&1 &
 		hear ready
-		setpriv --reuid=65534 --regid=65534 --clear-groups onlyone --status lock
+		as_nobody onlyone --status lock
 		kill "$!"' # so that bash stays the first process
 	[[ $output =~ ^"held by PID "[0-9]+" ("[^:]*") for "[0-9]+" s"$ ]]
 }
