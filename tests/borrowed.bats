@@ -229,6 +229,58 @@ refused_without_a_lock() {
 	run -0 onlyone lock true
 }
 
+# As of a supervisor that opens the lock once and starts children.
+@test "of two commands through one descriptor the second is refused" {
+	mkfifo ready release
+	exec 9>>lock
+	"$ONLYONE" --fd 9 sh -c 'echo >ready; read -r _ <release' 3>&- &
+	command=$!
+	hear ready
+	run -75 --separate-stderr onlyone --fd 9 touch ran
+	[[ ! -e ran && $stderr == "onlyone: descriptor 9: held by PID $command (sh)" && $(cat lock) == "$command" ]]
+	run -75 onlyone lock true
+	say release
+	await "$command"
+	run -0 onlyone --fd 9 touch ran
+	[[ -e ran ]]
+	exec 9>&-
+}
+
+@test "who waits gets it through the same descriptor when the first command has ended" {
+	mkfifo ready release
+	exec 9>>lock
+	"$ONLYONE" --fd 9 sh -c 'echo >ready; read -r _ <release' 3>&- &
+	command=$!
+	hear ready
+	"$ONLYONE" -b --fd 9 touch ran 3>&- &
+	second=$!
+	eventually "the second waits" waits_for "$second" "$command"
+	[[ ! -e ran ]]
+	say release
+	await "$command"
+	ended 0 "$second"
+	[[ -e ran ]]
+	exec 9>&-
+}
+
+@test "two commands through one descriptor share a shared lock" {
+	mkfifo ready release
+	exec 9<>lock
+	"$ONLYONE" -s --fd 9 sh -c 'echo >ready; read -r _ <release' 3>&- &
+	hear ready
+	run -0 onlyone -s --fd 9 true
+	say release
+	await "$!"
+	exec 9>&-
+}
+
+@test "a command that has the lock may run something under it, and that again, by lending the descriptor on" {
+	run -0 onlyone lock bash -c 'onlyone --fd "$ONLYONE_FD" bash -c '\''(onlyone --fd "$ONLYONE_FD" sh -c "echo \$\$; cat lock"; :); :'\''; :'
+	[[ ${lines[0]} == "${lines[1]}" ]]
+	run -0 bash -c 'exec 9>>lock; onlyone --fd 9 bash -c '\''onlyone --fd 9 echo ran; :'\''; :'
+	[[ $output == ran ]]
+}
+
 # -- shared --
 
 @test "-s on a descriptor for reading, beside others, against exclusive ones" {

@@ -126,3 +126,43 @@ asked() {
 	[[ $output == *getdents* ]]
 	release
 }
+
+# To show one the kernel waits for whoever is polled, be it a file server that never answers.
+@test "an epoll instance of who has the lock is not looked at, neither by a question nor by a start" {
+	need strace
+	need cc
+	need_attributes
+	cat >poller.c <<-'END'
+		#include <stdio.h>
+		#include <sys/epoll.h>
+		#include <unistd.h>
+		int main(void)
+		{
+			FILE *ready = fopen("ready", "w");
+			if (ready == NULL || fprintf(ready, "%d\n", epoll_create1(0)) < 0 || fclose(ready) == EOF)
+				return 1;
+			for (;;)
+				pause();
+		}
+	END
+	cc -o poller poller.c
+	mkfifo ready
+	"$ONLYONE" lock ./poller 3>&- &
+	poller=$!
+	hear ready instance
+	# shellcheck disable=SC2154 # hear sets it
+	[[ $(readlink "/proc/$poller/fd/$instance") == *eventpoll* ]]
+	# The poller could be a keeper, which has a pidfd of the recorded process.
+	setfattr -x user.onlyone lock
+	by_hand $$ lock
+	for question in --status --pid "--signal 0"; do
+		# shellcheck disable=SC2086 # an option and its value
+		run -0 asked trace=openat,open $question
+		[[ $output == *"\"/proc/$poller/fdinfo/"* && $output != *"\"/proc/$poller/fdinfo/$instance\""* ]]
+	done
+	ASAN_OPTIONS=detect_leaks=0 run -75 strace -o trace -e trace=openat,open "$ONLYONE" lock touch ran
+	[[ ! -e ran ]]
+	run -0 cat trace
+	[[ $output == *"\"/proc/$poller/fdinfo/"* && $output != *"\"/proc/$poller/fdinfo/$instance\""* ]]
+	kill "$poller"
+}

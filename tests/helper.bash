@@ -355,6 +355,27 @@ export -f as_nobody
 # shellcheck disable=SC2034 # for the tests
 NOBODY=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 
+# reader FROM LENGTH [PID] <FILE: what another user can do who may only read FILE, be it a directory:
+# he locks these bytes, for reading, and has a pidfd of PID. $READER is his process.
+reader() {
+	[[ -p reader ]] || mkfifo reader
+	# fcntl(2)'s F_OFD_SETLK is 37, pidfd_open(2) is 434.
+	# shellcheck disable=SC2016 # perl expands it
+	setpriv --reuid=65534 --regid=65534 --clear-groups perl -MFcntl -e '
+		my $range = pack "s s x![q] q q l x4", F_RDLCK, 0, @ARGV[0, 1], 0;
+		fcntl STDIN, 37, $range or die $!;
+		@ARGV < 3 or syscall(434, $ARGV[2] + 0, 0) != -1 or die $!;
+		syswrite STDOUT, "\n" or die $!;
+		sleep 600' "$@" <&0 >reader 3>&- &
+	export READER=$! # for the test
+	hear reader
+	disown "$READER"
+}
+
+# For reader: two bytes behind every mark, the last of which could be one.
+# shellcheck disable=SC2034
+BEHIND_MARKS=(9223372036854775805 2)
+
 # -- containers --
 
 # For the script: the next process in its PID namespace gets the number $1.

@@ -159,6 +159,25 @@ load helper
 	release
 }
 
+# As over a socket (unix(7), SCM_RIGHTS), in a daemon that keeps what it is sent.
+@test "a reader's lock in the command that has closed its own does not excuse it" {
+	need_nobody
+	need perl
+	install -m 644 /dev/null lock
+	exec 9<lock
+	desert lock
+	run -75 onlyone lock touch ran 9<&-
+	reader "${BEHIND_MARKS[@]}" <&9
+	exec 9<&-
+	kill "$READER"
+	eventually "only the command has that lock" gone "$READER"
+	grep -q "^lock:.* OFDLCK .* READ " "/proc/$HOLDER/fdinfo/9"
+	run -75 --separate-stderr onlyone lock touch ran
+	[[ ! -e ran && $stderr == "onlyone: lock: held by PID $HOLDER (bash): it has closed the lock, "* ]]
+	release
+	run -0 onlyone lock true
+}
+
 @test "a command that calls itself what looks like the rest of /proc/PID/stat is no zombie" {
 	need_attributes
 	mkfifo ready release
@@ -409,6 +428,18 @@ load helper
 	sh -c '"$0" lock true & exec sleep 600' "$ONLYONE" 3>&- & # sleep reaps nobody
 	eventually "the command is a zombie" eval 'in_state Z "$(cat lock)" 2>/dev/null'
 	run -0 timeout -k 1 "$PATIENCE" onlyone lock true # before sleep ends, and the zombie with it
+}
+
+# As in a sandbox that forbids it.
+@test "a recorded process that has ended is known to have where kill(2) is refused" {
+	need strace
+	need_attributes
+	for wait in --wait=0 --block; do
+		onlyone lock true
+		ASAN_OPTIONS=detect_leaks=0 run -0 --separate-stderr timeout -k 1 "$PATIENCE" \
+			strace -f -o trace -e trace=kill -e inject=kill:error=EPERM "$ONLYONE" "$wait" lock touch "ran$wait"
+		[[ -e ran$wait && -z $stderr ]]
+	done
 }
 
 @test "the recorded process may lock again what it has closed" {

@@ -332,6 +332,83 @@ got() {
 	[[ -e /proc/$keeper/exe ]]
 }
 
+# A lock of his own hinders nobody there, and a keeper has a pidfd of the command that it keeps.
+@test "nor a process of which somebody has a pidfd who may only read the directory" {
+	need_container
+	need_sight
+	need perl
+	mkdir -m 755 data
+	sleep 600 3>&- &
+	bystander=$!
+	eventually "the bystander runs" runs "$bystander" sleep
+	mkfifo ready
+	in_container 'next_pid_is "$1"; onlyone data sh -c "echo >ready; exec sleep 700" & wait' "$bystander" 3>&- &
+	hear ready
+	[[ $(cat data/.onlyone) == "$bystander" ]]
+	run -0 onlyone --pid data
+	container=$output
+	[[ $container =~ ^[0-9]+$ && $container != "$bystander" ]]
+	reader 0 1 "$bystander" <data
+	waits_for "$READER" "$bystander"
+	run -0 onlyone --pid data
+	[[ $output == "$container" ]]
+	run -0 onlyone --status data
+	[[ $output == "held by PID $container ("* && $output != *"PID $bystander"* && $output != *"PID $READER"* ]]
+	run -75 onlyone --signal KILL data
+	runs "$bystander" sleep
+}
+
+@test "nor one of which somebody has a pidfd who may only read the lock file" {
+	need_sight
+	need perl
+	need_attributes
+	hold -m 644 lock
+	sleep 600 3>&- &
+	bystander=$!
+	eventually "the bystander runs" runs "$bystander" sleep
+	setfattr -x user.onlyone lock
+	by_hand "$bystander" lock
+	reader "${BEHIND_MARKS[@]}" "$bystander" <lock
+	waits_for "$READER" "$bystander"
+	run -0 onlyone --pid lock
+	[[ $output == "$HOLDER" ]]
+	run -0 onlyone --status lock
+	[[ $output == "held by PID $HOLDER ("* && $output != *"PID $bystander"* && $output != *"PID $READER"* ]]
+	run -75 onlyone --signal KILL lock
+	runs "$bystander" sleep
+	release
+}
+
+# Who asks by the name with the higher mark sees what he locks behind the lower one.
+@test "nor one of which somebody has a pidfd who locks what only another name of the file would" {
+	need_sight
+	need perl
+	need_attributes
+	declare -A at=()
+	install -m 644 /dev/null one
+	ln one two
+	for name in one two; do
+		hold "$name"
+		at[$name]=$(awk -v inode=":$(stat -c %i one)\$" '$2 == "OFDLCK" && $6 ~ inode { print $8 }' /proc/locks)
+		release
+	done
+	low=one high=two
+	((at[one] < at[two])) || low=two high=one
+	sleep 600 3>&- &
+	bystander=$!
+	eventually "the bystander runs" runs "$bystander" sleep
+	hold "$low"
+	setfattr -x user.onlyone "$low"
+	by_hand "$bystander" "$low"
+	reader $((at[$low] + 1)) 1 "$bystander" <"$low"
+	waits_for "$READER" "$bystander"
+	run -75 onlyone --signal KILL "$high"
+	run -0 onlyone --status "$high"
+	[[ $output == *"PID $HOLDER ("* && $output != *"PID $bystander"* ]]
+	runs "$bystander" sleep
+	release
+}
+
 # As over a socket (unix(7), SCM_RIGHTS): the user's lock, in a daemon of root's.
 @test "nor a daemon that has another user's descriptor, whatever he writes into the file" {
 	need_sight

@@ -445,6 +445,30 @@ held() {
 	[[ $output =~ ^"held by PID $COMMAND ("0{100,200}") for " ]]
 }
 
+# -- what others have open --
+
+# bats test_tags=native
+@test "what a reader locks behind every mark is nobody's lock: it hides neither that it is free nor who holds it" {
+	need_nobody
+	need perl
+	hold -o -m 644 lock
+	for n in 1 2; do
+		reader "${BEHIND_MARKS[@]}" <lock
+		run -0 onlyone --pid lock
+		[[ $output == "$HOLDER" ]]
+		run -0 onlyone --status lock
+		[[ $output == "held by PID $HOLDER (sh -c "* && $output != *"PID $READER"* ]]
+		run -0 timeout -k 1 "$PATIENCE" onlyone --signal TERM -b lock
+		ended 143 "$HOLDER"
+		run -1 onlyone --status lock
+		[[ $output == free ]]
+		run -1 onlyone --pid lock
+		run -0 onlyone lock true
+		kill "$READER"
+		((n == 2)) || hold lock
+	done
+}
+
 # -- asking changes nothing --
 
 # bats test_tags=native
@@ -613,6 +637,29 @@ not_named() {
 	run -75 onlyone --signal KILL open/lock
 	kill -0 "$bystander"
 	[[ $(as_nobody "$ONLYONE" --pid open/lock) == "$keeper" ]]
+}
+
+# As over a socket (unix(7), SCM_RIGHTS): a daemon of root's has the user's lock.
+@test "a daemon that has another user's lock is not named by a record of a process of that user's" {
+	need_sight
+	need flock
+	install -d -o 65534 his
+	setpriv --reuid=65534 --regid=65534 --clear-groups sleep 600 3>&- &
+	eventually "the user's process runs" runs "$!" sleep
+	by_hand "$!" his/lock
+	chown 65534 his/lock
+	mkfifo ready
+	bash -c 'exec 9<>his/lock
+		setpriv --reuid=65534 --regid=65534 --clear-groups flock 9 && echo >ready; exec sleep 700' 3>&- &
+	daemon=$!
+	hear ready
+	eventually "the daemon runs" runs "$daemon" sleep
+	run -0 onlyone --status his/lock
+	[[ $output == "held, and open in PID $daemon (sleep 700)"* ]]
+	run -77 --separate-stderr onlyone --pid his/lock
+	[[ -z $output && $stderr == "onlyone: his/lock: held, and open in PID $daemon ("* ]]
+	run -75 onlyone --signal KILL his/lock
+	runs "$daemon" sleep
 }
 
 # strays_of UID NAME: the processes of this test that bear that name.
