@@ -306,8 +306,8 @@ mounted() {
 	onlyone -m 777 two true
 	umask 0
 	onlyone -m 666 three true
-	onlyone -m 200 four true
-	[[ $(stat -c %a one two three four) == $'640\n750\n666\n200' ]]
+	onlyone -m 400 four true
+	[[ $(stat -c %a one two three four) == $'640\n750\n666\n400' ]]
 }
 
 @test "a lock file that its owner may not write is made, locked and recorded all the same" {
