@@ -167,6 +167,7 @@ is_held() {
 # -- it is nobody's lock file --
 
 @test "without the option it is refused, with a hint" {
+	need_attributes
 	for content in 41 'port = 80' $'1\n2' ''; do
 		printf '%s' "$content" >file
 		[[ -z $content ]] || left_alone file

@@ -207,6 +207,7 @@ refused_without_a_lock() {
 }
 
 @test "the caller that keeps its descriptor keeps the lock when the command has ended" {
+	need_attributes
 	shell 'exec 9>>lock; onlyone --fd 9 true; ready; stay'
 	run -75 --separate-stderr onlyone lock true
 	[[ $stderr == "onlyone: lock: held by PID $SHELL_PID (bash): the recorded process "*" has ended" ]]

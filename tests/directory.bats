@@ -186,6 +186,7 @@ refused() {
 }
 
 @test "children that outlive the command keep the lock through either descriptor" {
+	need_attributes
 	mkdir data
 	for closed in ONLYONE_FD ONLYONE_DIRECTORY_FD; do
 		run -0 onlyone data bash -c "exec {$closed}>&-"'; sleep 600 3>&- >/dev/null 2>&1 & echo $!'

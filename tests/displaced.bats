@@ -777,6 +777,7 @@ does_not_look() {
 }
 
 @test "where /proc/locks is missing or masked a start goes on, and -v says what would not be seen" {
+	need_attributes
 	: >empty
 	need_unshare --mount mount --bind empty /proc/locks
 	for list in empty /dev/null; do

@@ -645,6 +645,7 @@ in_table() {
 }
 
 @test "what README's table says of onlyone is so" {
+	need_attributes
 	in_table "$(row '`onlyone`' onlyone)"
 }
 

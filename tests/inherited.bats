@@ -135,7 +135,7 @@ TELL='echo "$ONLYONE_FD $(readlink "/proc/$$/fd/$ONLYONE_FD")"'
 	for how in lock '-o lock' '-s lock' data '--as-is file' '-v -b lock' '--signal TERM lock' '--fd 9'; do
 		echo content >file
 		# shellcheck disable=SC2086 # options and the lock
-		run -0 onlyone $how sh -c "$tell" 9>>descriptor
+		run -0 --separate-stderr onlyone $how sh -c "$tell" 9>>descriptor
 		[[ $output == guarded ]] || fail "$how: $output"
 	done
 	SHELL=/bin/sh run -0 onlyone lock -c "$tell"

@@ -59,7 +59,7 @@ load helper
 	run -0 onlyone lock sh -c 'sleep 600 3>&- >/dev/null 2>&1 & echo $!'
 	child=$output
 	run -75 onlyone lock true
-	[[ $output =~ ^"onlyone: lock: held by PID $child (sleep): the recorded process "[0-9]+" has ended"$ ]]
+	[[ $output == "onlyone: lock: held by PID $child (sleep)"* ]] # and more, where there are attributes
 }
 
 @test "different locks do not exclude each other" {
