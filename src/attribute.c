@@ -13,7 +13,10 @@ static bool is_unsupported(void)
 	return errno == EOPNOTSUPP || errno == ENOSYS || errno == EPERM;
 }
 
-/* Whom the caller has lent a descriptor may lack the right to ask: he could not have written it either. */
+/*
+ * We may have no right to read that of a borrowed descriptor's file: then we could not have written
+ * it either.
+ */
 ssize_t attribute_get(const struct lock *l, bool as_is, char *text)
 {
 	const char *const *names = as_is ? as_is_files : lock_files;

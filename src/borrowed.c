@@ -28,7 +28,7 @@ static struct lock lock_of(int fd)
 	return l;
 }
 
-/* How it is open (F_GETFL), and on which file: status and message where there is none. */
+/* How it is open (F_GETFL), and on which file; ends the program if it is not. */
 static int look_at(const struct lock *l, struct stat *s)
 {
 	int flags = fcntl(l->fd, F_GETFL);
@@ -40,7 +40,7 @@ static int look_at(const struct lock *l, struct stat *s)
 	return flags;
 }
 
-/* Whether the descriptor can bear the lock: status and message otherwise. */
+/* Ends the program if the descriptor cannot take the lock. */
 static void check(
 	const struct lock *l, const struct lock_request *r, int flags, const struct stat *s)
 {
@@ -62,8 +62,8 @@ static void check(
 
 /*
  * `9>>FILE` opens for writing and appending only: it cannot be read, and pwrite(2) on it appends
- * whatever the offset. Then the record has a descriptor of its own, on the same file; else the
- * caller's will do, also where its user could not open the file any more. -1 with errno.
+ * whatever the offset. Then the record gets a descriptor of its own, on the same file; otherwise
+ * the caller's will do, even if its user could no longer open the file. -1 with errno.
  */
 static int open_record(const struct lock *l, int flags, bool to_write)
 {
@@ -78,7 +78,7 @@ static int open_record(const struct lock *l, int flags, bool to_write)
 	return fd == -1 ? -1 : raise_descriptor(fd, l->name);
 }
 
-/* What the kernel knows fd's file by, in path of PATH_MAX: -1 with errno. */
+/* The path by which the kernel knows fd's file, into path of PATH_MAX. -1 with errno. */
 static int path_of(int fd, char *path)
 {
 	char link[FDINFO_PATH];
@@ -110,7 +110,7 @@ bool borrowed_is_current(const struct lock *l)
 	return path_of(l->fd, path) == 0 && strcmp(path, l->found_as) == 0;
 }
 
-/* What the descriptor bears already. Without /proc it counts as nothing. */
+/* The locks that the descriptor already has. Without /proc it counts as having none. */
 static void remember(struct lock *l)
 {
 	char fdinfo[FDINFO_SIZE];
@@ -124,7 +124,9 @@ static void remember(struct lock *l)
 	}
 	while (procfs_next_lock(&at, &lock))
 		for (size_t i = 0; i < l->locking.count; i++)
-			/* NFS 3 shows an OFD lock as POSIX; a POSIX lock of the caller's own is not shown. */
+			/*
+			 * NFS 3 shows OFD locks as POSIX; the caller's POSIX locks are not shown.
+			 */
 			if ((lock.family == PROCFS_FLOCK) ==
 				(l->locking.parts[i].kind == KIND_FLOCK))
 				l->locking.parts[i].before = lock.exclusive ? F_WRLCK : F_RDLCK;
@@ -138,7 +140,7 @@ void borrowed_lock(struct lock *l, int fd, const struct lock_request *r)
 	l->as_is = r->as_is;
 	int flags = look_at(l, &s);
 	check(l, r, flags, &s);
-	/* A shared lock writes no record, but takes away the one of an exclusive lock before it. */
+	/* A shared lock writes no record, but removes that of an exclusive lock before it. */
 	l->record_fd = r->as_is ? fd : open_record(l, flags, !r->shared);
 	if (l->record_fd == -1 && errno == ENOENT)
 		errx(EX_OSERR, "%s: cannot be opened once more without /proc", l->name);

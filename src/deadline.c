@@ -36,7 +36,7 @@ int64_t deadline_within(int64_t deadline, int64_t length)
 	return deadline < soon ? deadline : soon;
 }
 
-/* Not strtod(3): it takes nan, inf, hexadecimal, blanks and what the locale calls a point. */
+/* Not strtod(3): it takes nan, inf, hexadecimal, blanks and the locale's decimal point. */
 int64_t seconds_parse(const char *seconds)
 {
 	uint64_t whole = 0;

@@ -20,14 +20,14 @@
 /* What a clock shows, in nanoseconds. */
 int64_t clock_now(clockid_t clock);
 
-/* A time of a file, say, which may lie beyond all that fits: then it is the last that does. */
+/* For the time of a file, say, which may not fit: then it is the nearest that does. */
 int64_t in_nanoseconds(const struct timespec *t);
 
-/* length nanoseconds from now, or the deadline where that is earlier. */
+/* length nanoseconds from now, or the deadline if that is earlier. */
 int64_t deadline_within(int64_t deadline, int64_t length);
 
 /*
- * Digits with an optional fraction, to nanoseconds. -1: not such a number, or more than
+ * Reads digits with an optional fraction, to nanoseconds. -1: not such a number, or more than
  * 2147483647 seconds.
  */
 int64_t seconds_parse(const char *seconds);
@@ -35,8 +35,8 @@ int64_t seconds_parse(const char *seconds);
 bool deadline_reached(int64_t deadline);
 
 /*
- * Waits until fd is readable: 1, or 0 when the deadline came first; -1 with errno. Where fd is -1
- * it just waits. Unlike a lock call, poll(2) has a limit of its own, so this one needs no alarm.
+ * Waits until fd is readable: 1, or 0 if the deadline came first; -1 with errno. If fd is -1 it
+ * just waits. Unlike a lock call, poll(2) has a limit of its own, so this one needs no alarm.
  */
 int deadline_wait(int64_t deadline, int fd);
 
@@ -50,12 +50,12 @@ struct deadline_alarm {
 
 /*
  * From the deadline on, and until disarmed, every blocking call ends with EINTR: a signal comes
- * every millisecond, so that one which arrives between the look at the clock and the call is not
- * missed. Does nothing for DEADLINE_NOW and DEADLINE_NEVER. -1 with errno: give up.
+ * every millisecond, so that it does no harm if one arrives between the look at the clock and the
+ * call. Does nothing for DEADLINE_NOW and DEADLINE_NEVER. -1 with errno: give up.
  */
 int deadline_arm(int64_t deadline, struct deadline_alarm *a);
 
-/* Puts mask and disposition back as found, for the command inherits them. -1 with errno: give up. */
+/* Puts mask and disposition back: the command inherits them. -1 with errno: give up. */
 int deadline_disarm(struct deadline_alarm *a);
 
 #endif

@@ -56,7 +56,7 @@ static void print_processes(FILE *out, const struct holder *h, bool in_full)
 	}
 }
 
-/* The processes that have the lock open, of whom the owner of the file may have chosen some. */
+/* The processes that have the lock open, some of which the file's owner may have chosen. */
 static void print_others(FILE *out, const struct holder *h, bool in_full)
 {
 	const struct record *r = &h->record;
@@ -138,7 +138,7 @@ char *holder_describe(const struct holder *h, bool in_full)
 	return fclose(out) == EOF ? strdup("held by an unknown process") : line;
 }
 
-/* -1 where that is not known. */
+/* -1 if that is not known. */
 static int64_t held_for(const struct holder *h)
 {
 	bool recorded = h->kind == HOLDER_RECORDED || h->kind == HOLDER_WITHOUT_LOCK;

@@ -9,14 +9,14 @@
 #include <stdint.h>
 
 /*
- * `held by PID 1234 (redis-server)` or what else is the case, in one line that the caller frees;
- * in_full with whole command lines and since when.
+ * `held by PID 1234 (redis-server)` or whatever else is the case, in one line that the caller
+ * frees; in_full adds whole command lines and for how long.
  */
 char *holder_describe(const struct holder *h, bool in_full);
 
 /*
  * Whether the recorded process has had the lock for longer than limit nanoseconds (-1: no limit).
- * false where nobody knows since when: the lock is shared, or there are no attributes.
+ * False if nobody knows since when: the lock is shared, or there are no attributes.
  */
 bool holder_is_overdue(const struct holder *h, int64_t limit);
 

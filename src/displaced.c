@@ -44,20 +44,20 @@ static int add(struct candidates *c, const struct procfs_lock *lock)
 	return 0;
 }
 
-/* Which lines of our own file's numbers are no candidates. */
+/* Which lines with our own file's numbers are not candidates. */
 struct own {
 	struct procfs_lock numbers;
 	enum {
 		OWN_FIRST, /* one: our lock */
-		OWN_ALL,   /* of a question: whoever has just taken the lock */
-		OWN_NONE,  /* of a question, where other files bear the same numbers */
+		OWN_ALL,   /* for a question: that of whoever has just taken the lock */
+		OWN_NONE,  /* for a question, if other files may have the same numbers */
 	} lines;
 	bool seen;
 };
 
 /*
- * Our own line is no candidate. A second line of its numbers is: two exclusive locks cannot be on
- * one file, so the other file just bears the same numbers (a btrfs snapshot).
+ * Our own line is not a candidate. A second line with its numbers is: one file cannot have two
+ * exclusive locks, so that is another file which has the same numbers (a btrfs snapshot).
  */
 static int collect(const char *list, const struct lock *l, struct own *own, struct candidates *c)
 {
@@ -78,7 +78,8 @@ static int collect(const char *list, const struct lock *l, struct own *own, stru
 
 /*
  * A list longer than a page comes in pieces, and a lock that is given back between two of them
- * moves the rest, so that one can be missed: look until twice the same was seen, or three times.
+ * moves the rest, so that one can be missed: look until the list is the same twice, at most three
+ * times.
  */
 static int read_list(const struct lock *l, struct own *own, struct candidates *c)
 {
@@ -105,9 +106,9 @@ static int read_list(const struct lock *l, struct own *own, struct candidates *c
 /* -- what counts -- */
 
 /*
- * LOCK is a directory, the lock is of another directory that stood there, and its .onlyone stands
- * in that one still. Where it was removed (it then shows as ` (deleted)`) the copy that runs may
- * well write into the successor, by path.
+ * LOCK is a directory, the lock is that of another directory that was there before, and its
+ * .onlyone is still in it. If that was removed (it then shows as ` (deleted)`) the copy that runs
+ * may well write into the successor, by path.
  */
 static bool has_gone_along(const struct lock *l, const struct locker *locker, uint64_t end)
 {
@@ -117,7 +118,7 @@ static bool has_gone_along(const struct lock *l, const struct locker *locker, ui
 	       strcmp(slash + 1, LOCK_IN_DIRECTORY) == 0;
 }
 
-/* Keeps the lockers of one target alone; whether there are any. */
+/* Keeps only the lockers of one target; whether there are any. */
 static bool keep_only(struct lockers *found, size_t target)
 {
 	size_t kept = 0;

@@ -49,7 +49,7 @@ uint64_t fdinfo_mount_id(int fd)
 	return fdinfo_read(fd, fdinfo) == -1 ? UINT64_MAX : procfs_field(fdinfo, "mnt_id");
 }
 
-/* As what fd bears itself is listed or, where it bears nothing, by inode and super block. */
+/* Those of a lock that fd itself has or, if it has none, its inode and super block. */
 static int find_numbers(int fd, struct procfs_lock *numbers)
 {
 	char fdinfo[FDINFO_SIZE], *text;

@@ -11,7 +11,7 @@
 /* Of a lock that was taken: how far it reaches, and what would not be noticed. */
 void gaps_tell(const struct lock *l, bool list_is_missing);
 
-/* The record tells no incarnation, for want of what is missing. */
+/* The record does not tell the incarnation, for want of what is missing. */
 void gaps_tell_no_incarnation(const struct lock *l, const char *missing, bool has_keeper);
 
 #endif

@@ -18,7 +18,7 @@ struct words {
 	char pid[LONGEST], fd[LONGEST], directory[LONGEST];
 };
 
-/* Stores the words that apply in entries; how many. */
+/* Stores the words that apply in entries, and returns how many. */
 static size_t write_words(const struct lock *l, bool inherit, struct words *w, char **entries)
 {
 	size_t n = 0;
@@ -70,7 +70,7 @@ int handover_exec(const struct lock *l, bool inherit, char **command)
 		return EX_OSERR;
 	while (environ[count] != NULL)
 		count++;
-	/* Not setenv(3): to wake the allocator would cost more than all the rest of this. */
+	/* Not setenv(3): waking the allocator would cost more than all the rest of this. */
 	bool fits = count + WORDS < FEW;
 	if (!fits && (many = reallocarray(NULL, count + WORDS + 1, sizeof *many)) == NULL)
 		return EX_OSERR;

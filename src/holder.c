@@ -34,7 +34,7 @@ static int add_lockers(struct holder *h, const struct lockers *found)
 				   (found->all[i].may_be_named || h->is_displaced);
 		if (i > 0 && found->all[i].pid == found->all[i - 1].pid)
 			continue; /* it has the file and its directory */
-		/* Of a displaced lock the file is another one, which may be a trap. */
+		/* A displaced lock is on another file, which may be a trap. */
 		if (h->is_displaced && !found->all[i].may_be_named)
 			continue;
 		if (add(h, found->all[i].pid) == -1)
@@ -75,7 +75,7 @@ static int set_targets(
 	return 0;
 }
 
-/* As lock_state(), and with flock(2) locks. -1 with errno. */
+/* Like lock_state(), but with flock(2) locks. -1 with errno. */
 static int look_at_lock(const struct lock *l, bool can_name)
 {
 	struct locker_target targets[2];
@@ -96,10 +96,10 @@ static int look_at_lock(const struct lock *l, bool can_name)
 }
 
 /*
- * Whether the recorded process has the lock open, or a locker is its keeper. Then that is the very
- * process, also where the record does not tell its start: what its number means now it means until
- * we look again. But only where the lock is an exclusive one of ours, and only who has that very one:
- * any reader may have another, behind the mark or on the directory, or hand it on, and have a pidfd.
+ * Whether the recorded process has the lock open, or a locker is its keeper. Then it is the very
+ * process, even if the record does not tell its start: which we then take from /proc. But that goes
+ * only for an exclusive lock of ours, and only for whoever has that very one: any reader may have
+ * another, beyond the mark or on the directory, or hand it on, and have a pidfd.
  */
 static bool is_among(struct record *r, const struct lockers *found, bool by_onlyone)
 {
@@ -121,7 +121,7 @@ static bool is_among(struct record *r, const struct lockers *found, bool by_only
 	return is;
 }
 
-/* Who holds the lock that is known to be held. */
+/* Who holds the lock, which is known to be held. */
 static int identify(struct holder *h, const struct lock *l, int state, const struct identity *self)
 {
 	struct locker_target targets[2];
@@ -137,7 +137,7 @@ static int identify(struct holder *h, const struct lock *l, int state, const str
 		h->kind = HOLDER_OURSELVES;
 		return 0;
 	}
-	/* An exclusive lock of ours is the recorded process's, be it by its keeper. */
+	/* An exclusive lock of ours is the recorded process's, if only through its keeper. */
 	enum process_life life = record_life(&h->record);
 	if (h->is_trusted && h->is_by_onlyone && life != PROCESS_ENDED)
 		return set_recorded(h, life == PROCESS_LIVES ? HOLDER_RECORDED : HOLDER_HIDDEN);
@@ -202,7 +202,10 @@ static int find_recorded(struct holder *h, const struct lock *l, bool ours)
 	if (life == PROCESS_ENDED)
 		return 0;
 	if (ours && holder_is_beside_us(l, h->record.pid)) {
-		/* Two children of a shell may have been lent one descriptor; but who has it alone may lend it on. */
+		/*
+		 * Two children of a shell may have been lent one descriptor, and exclude each
+		 * other; but a process may lend its own to its children.
+		 */
 		bool is_lent_on = l->locking.shared || process_is_ancestor(h->record.pid);
 		return is_lent_on ? 0 : set_recorded(h, HOLDER_RECORDED);
 	}
@@ -236,11 +239,11 @@ static int find_once(
 }
 
 /*
- * The holder may have taken the lock and be about to write its record, or have ended and its keeper
- * not: a tenth of a second or a second is enough for either. A displaced one may have ended after it
- * was seen in the list. And while somebody reads what /proc shows of its descriptors, a lock outlives
- * its process, which nobody finds then. On a busy machine that takes longer, so do not only look at
- * the clock.
+ * The holder may have taken the lock and not yet written its record: a tenth of a second is enough
+ * for that. Or it has ended and its keeper has not: a second. A displaced one may have ended after
+ * it was seen in the list. And while somebody reads its descriptors in /proc, a lock outlives its
+ * process, and nobody is found. On a busy machine all that takes longer, so do not go by the clock
+ * alone.
  */
 static bool give_it_a_moment(const struct holder *h, int64_t began, int looks)
 {
@@ -249,7 +252,7 @@ static bool give_it_a_moment(const struct holder *h, int64_t began, int looks)
 	if (h->kind == HOLDER_OTHERS && h->count == 1 && keeper_is_late(h->pids[0]))
 		return passed < SECOND &&
 		       holder_wait(h, deadline_within(DEADLINE_NEVER, SECOND)) == 1;
-	/* The list of locks takes long, and says the same of whom it cannot show. */
+	/* Another look at the list of locks takes long, and shows no more of a hidden holder. */
 	bool patient = h->is_displaced ? passed < 15 * MILLISECOND
 				       : looks < 10 || passed < 100 * MILLISECOND;
 	return h->kind == HOLDER_UNSEEN && patient &&
@@ -290,7 +293,7 @@ int holder_wait(const struct holder *h, int64_t deadline)
 		close(pidfd);
 		return ended;
 	}
-	/* Whom we cannot see, or may not open, we cannot wait for. */
+	/* We cannot wait for a process that we cannot see, or may not open. */
 	if (deadline_wait(deadline_within(deadline, SECOND), -1) == -1)
 		return -1;
 	return !deadline_reached(deadline);

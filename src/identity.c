@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 /*
- * FNV-1a, 64 bits: small, quick on short input, the same on every machine. Not against an
- * adversary: who forges a mark needs a file to lock on the same file system (displaced.h).
+ * FNV-1a, 64 bits: small, quick on short input, the same on every machine. It need not resist an
+ * adversary: forging a mark takes a file to lock on the same file system (displaced.h).
  */
 #define HASH_START UINT64_C(0xcbf29ce484222325)
 
@@ -32,8 +32,8 @@ static uint64_t hash_text(uint64_t h, const char *text)
 /* -- names -- */
 
 /*
- * Bit 62 is set: the range is longer than any file. Bit 0 is not, so that it never is the highest
- * offset there is, which the kernel shows as EOF.
+ * Bit 62 is set: the range is longer than any file. Bit 0 is not, so that a mark is never the
+ * highest offset there is, which the kernel shows as EOF.
  */
 #define MARK_BIT (UINT64_C(1) << 62)
 enum { DIRECTORY_SHIFT = 31, PATH_SHIFT = 1 };
@@ -78,7 +78,7 @@ static bool hash_below(const struct procfs_mount *m, const char *path, const cha
 	*h = hash_text(*h, strcmp(m->root, "/") == 0 ? "" : m->root);
 	*h = hash_text(*h, rest);
 	*h = hash_text(hash_text(*h, "/"), name);
-	/* A root of one directory (a subvolume) can be moved, too, but nothing above it. */
+	/* A root one directory deep (a subvolume) can be moved itself, but nothing above it. */
 	way->is_whole = strcmp(m->root, "/") == 0;
 	way->depth = strchr(m->root + 1, '/') == NULL ? 0 : -1;
 	for (; way->depth != -1 && *rest != '\0'; rest++)
@@ -87,8 +87,9 @@ static bool hash_below(const struct procfs_mount *m, const char *path, const cha
 }
 
 /*
- * Of the file system and the path inside it: 1, 0 where that cannot be told, -1 with errno. What
- * the kernel calls the directory is seen from our root, and so is the mount point in mountinfo.
+ * Hashes the file system and the path inside it: 1, 0 if that cannot be told, -1 with errno. The
+ * kernel tells the directory's path as seen from our root, and the mount point in mountinfo
+ * likewise.
  */
 static int hash_path(
 	int parent, const char *name, const struct procfs_mount *m, uint64_t *h, struct way *way)

@@ -42,7 +42,7 @@ static int close_listed(unsigned first, unsigned last)
 	return closedir(list);
 }
 
-/* close_range(2) came with Linux 5.9, and sandboxes forbid it. -1 with errno. */
+/* close_range(2) came with Linux 5.9, and some sandboxes forbid it. -1 with errno. */
 static int close_between(unsigned first, unsigned last)
 {
 	return syscall(SYS_close_range, first, last, 0) == 0 ? 0 : close_listed(first, last);
@@ -60,7 +60,7 @@ static int close_all_but(int *kept, size_t count)
 
 	qsort(kept, count, sizeof *kept, ascending);
 	for (size_t i = 0; i < count; i++) {
-		if (kept[i] == -1) /* there is no directory */
+		if (kept[i] == -1) /* LOCK is not a directory */
 			continue;
 		unsigned fd = (unsigned) kept[i];
 		if (fd > first && close_between(first, fd - 1) == -1)
@@ -90,7 +90,7 @@ static int add_segments(struct dl_phdr_info *object, size_t size, void *found)
 		uintptr_t start = object->dlpi_addr + segment->p_vaddr;
 		if (segment->p_type != PT_LOAD || segment->p_flags & PF_W || s->count == 8)
 			continue;
-		/* NOLINTNEXTLINE(performance-no-int-to-ptr): the loader tells addresses as numbers */
+		/* NOLINTNEXTLINE(performance-no-int-to-ptr): the loader gives us numbers */
 		s->of[s->count].start = (void *) (start & ~(page - 1));
 		s->of[s->count++].length = segment->p_memsz;
 	}
@@ -110,7 +110,7 @@ static void forget_program(void)
 		madvise(s.of[i].start, s.of[i].length, MADV_DONTNEED);
 }
 
-/* In the keeper: never returns. What fails here ends it, and the parent reads no byte. */
+/* In the keeper: never returns. Any failure ends it, and the parent reads no byte. */
 static _Noreturn void keep(const struct lock *l, int command, int ready)
 {
 	int kept[] = { l->fd, l->directory, command, ready };
@@ -122,13 +122,13 @@ static _Noreturn void keep(const struct lock *l, int command, int ready)
 		_exit(EX_OSERR);
 	close(ready);
 	forget_program();
-	/* Whatever else poll may say: in doubt the lock stays. */
+	/* Whatever else poll may say: if in doubt, the lock stays. */
 	while (poll(&end, 1, -1) != 1)
 		;
 	_exit(EXIT_SUCCESS);
 }
 
-/* Whose orphans become our children: a keeper that is forked twice would come back to us. */
+/* Whether orphans become our children: a keeper that is forked twice would come back to us. */
 static bool gets_orphans(void)
 {
 	int subreaper = 0;
@@ -137,10 +137,10 @@ static bool gets_orphans(void)
 }
 
 /*
- * Mostly forks twice, so that the keeper is no child of the command's: a server that waits for all
- * its children would wait for itself. An orphan that comes back to us would send SIGCHLD again
- * (reparent_leader() in the kernel's kernel/exit.c), where a child that was cloned without it is
- * passed over by wait(2). The child to reap, 0 if there is none, or -1 with errno.
+ * Usually forks twice, so that the keeper is not a child of the command: a server that waits for
+ * all its children would wait for itself. An orphan that comes back to us would send SIGCHLD after
+ * all (reparent_leader() in the kernel's kernel/exit.c), whereas wait(2) passes over a child that
+ * was cloned without it. Returns the child to reap, 0 if there is none, or -1 with errno.
  */
 static pid_t fork_keeper(const struct lock *l, int command, int ready)
 {
@@ -206,7 +206,7 @@ pid_t keeper_keeps(pid_t pid)
 		snprintf(path, sizeof path, "/proc/%d/fd/%d", (int) pid, fd);
 		ssize_t length = readlink(path, fdinfo, sizeof fdinfo - 1);
 		fdinfo[length == -1 ? 0 : length] = '\0';
-		if (strstr(fdinfo, "pidfd") == NULL) /* another may hang (lockers.c) */
+		if (strstr(fdinfo, "pidfd") == NULL) /* others may hang (lockers.c) */
 			continue;
 		snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", (int) pid, fd);
 		const char *at;

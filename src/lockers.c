@@ -57,7 +57,7 @@ bool locker_may_be_named(pid_t pid, const struct stat *s)
 	return record_is_trusted(s) || process_is_of(pid, s->st_uid);
 }
 
-/* The descriptor's file is the target's, as far as that can be told. */
+/* Whether the descriptor's file is the target's, as far as that can be told. */
 static bool is_proven(
 	struct lockers *found, const char *link, const struct locker_target *t, struct locker *l)
 {
@@ -79,8 +79,8 @@ static int look_at_descriptor(struct lockers *found, pid_t pid, const char *fd,
 	struct procfs_lock lock;
 
 	/*
-	 * Only of files: to show an epoll instance the kernel waits for whoever polls it, and that may be
-	 * for ever, for a file server of that user's own.
+	 * Files only: to show an epoll instance the kernel waits for whoever is polling it, and
+	 * that may be for ever, on a file server of that user's own.
 	 */
 	snprintf(path, sizeof path, "/proc/%d/fd/%s", (int) pid, fd);
 	if (readlink(path, fdinfo, 1) == 1 && *fdinfo != '/')
@@ -163,9 +163,9 @@ bool locker_is(pid_t pid, const struct locker_target *targets, size_t count)
 }
 
 /*
- * How many flock(2) locks /proc/locks lists on the target, or -1 with errno. Where other files may
- * bear the same numbers, without those of our own kind, which have a marked lock of fcntl(2) beside
- * them: as nobody has such a one on the target itself (lock_state), they are on other files.
+ * How many flock(2) locks /proc/locks lists on the target, or -1 with errno. If other files may
+ * have the same numbers, those of our own kind are left out, which come with a marked lock of
+ * fcntl(2): nobody has such a lock on the target itself (lock_state), so they are on other files.
  */
 static int count_listed(const struct locker_target *t, bool is_unique)
 {

@@ -35,7 +35,7 @@ const char *lock_file_name(const struct lock *l)
 
 /* -- locking -- */
 
-/* The file may be on another mount than its directory: one that is mounted over LOCK. */
+/* The file may be on a different mount than its directory: one that is mounted over LOCK. */
 static void look_at_file_system(struct lock *l)
 {
 	struct procfs_mount m;
@@ -173,8 +173,9 @@ static bool leads_to(int parent, const char *path, int fd, const char *name)
 }
 
 /*
- * Between open and lock somebody may have replaced the file, and a waiter usually finds it so where
- * files are unlinked: our lock would be on something that the next start does not look at.
+ * Between open and lock somebody may have replaced the file, and where lock files are unlinked that
+ * is what a waiter usually finds: our lock would be on something that the next start does not look
+ * at.
  */
 static bool is_current(const struct lock *l)
 {
@@ -289,7 +290,7 @@ void lock_open_to_ask(struct lock *l, int64_t deadline)
 
 int lock_state(const struct lock *l)
 {
-	/* What lies behind hinders nobody. */
+	/* A lock beyond our range is in nobody's way. */
 	struct flock range = { .l_type = F_WRLCK,
 		.l_whence = SEEK_SET,
 		.l_len = l->mark == 0 ? 0 : (off_t) l->mark + 1 };

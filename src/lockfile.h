@@ -1,14 +1,14 @@
 /*
- * The lock: opening what LOCK names without harm to it, locking it, and making sure that it is
+ * The lock: opening what LOCK names without harming it, locking it, and making sure that it is
  * still what LOCK names.
  *
- * Calling sequence: lock_named() or borrowed_lock(), then lock_take() as often as need be. A lock
- * that was taken is given up with lock_release() (its descriptors bear again what they bore before,
+ * Calling sequence: lock_named() or borrowed_lock(), then lock_take() as often as needed. A lock
+ * that was taken is given up with lock_release() (its descriptors go back to what they had before,
  * for another try) or lock_unlock(). lock_close() closes what we opened, and may be followed by
  * another lock_named().
  *
- * These functions end the program with a message where LOCK is no lock file, cannot be opened, or
- * where the file system has no locks that could be trusted.
+ * These functions end the program with a message if LOCK is not a lock file or cannot be opened, or
+ * if its file system has no locks that can be trusted.
  */
 #ifndef LOCKFILE_H
 #define LOCKFILE_H
@@ -27,17 +27,17 @@
 #define LOCK_IN_DIRECTORY ".onlyone"
 
 struct lock {
-	const char *path; /* as the user gave it; NULL for a descriptor of the caller's */
+	const char *path; /* as the user gave it; NULL if the descriptor is the caller's */
 	const char *name; /* what messages call it */
 	int fd;           /* the lock file; -1 while not open */
-	int record_fd;    /* reads and writes the record: mostly fd itself */
-	int directory;    /* LOCK where it is a directory, and fd then is .onlyone in it; else -1 */
-	int parent_fd;    /* what the file stands in: directory, or the one above LOCK, or -1 */
-	char *inside;     /* LOCK/.onlyone for messages, where LOCK is a directory; else NULL */
+	int record_fd;    /* reads and writes the record: usually fd itself */
+	int directory;    /* LOCK if it is a directory, and fd is .onlyone in it; else -1 */
+	int parent_fd;    /* the file's parent: directory, or the one above LOCK, or -1 */
+	char *inside;     /* LOCK/.onlyone for messages, if LOCK is a directory; else NULL */
 	bool borrowed;    /* fd is the caller's, and stays open */
-	char *found_as;   /* then: the path that the kernel knew it by when it was lent */
+	char *found_as;   /* if so: the path by which the kernel knew it when it was lent */
 	bool as_is;       /* the file has content of its own, and the record is in an attribute */
-	uint64_t mark;    /* its name (identity.h); 0 where there is no such parent */
+	uint64_t mark;    /* its name (identity.h); 0 if there is no such parent */
 	uint64_t mount;   /* the mnt_id of the parent; UINT64_MAX if not known */
 	struct way way;   /* from the parent up */
 	bool is_mounted_over; /* the file is on another mount, which may come and go without a trace */
@@ -45,35 +45,35 @@ struct lock {
 	struct locking locking;
 };
 
-/* What is asked for. */
+/* What the user asks for. */
 struct lock_request {
 	bool shared;
 	bool local; /* locks that reach this host only will do */
 	bool as_is;
 	mode_t mode;
-	int64_t deadline; /* of -n, -b and -w; a file server has as long to answer, but ten seconds for -n */
+	int64_t deadline; /* of -n, -b, -w; as long for a file server, but ten seconds for -n */
 };
 
 /* Nothing is open yet. The name is for messages, and lives as long as the lock. */
 struct lock lock_named(const char *path, const char *name);
 
 /*
- * Opens what is not open yet, and creates it if need be; takes all parts of the lock, at most until
- * the deadline; and begins anew where LOCK names another file by then: LOCK_TAKEN or LOCK_HELD.
+ * Opens what is not open yet, creating it if need be; takes all parts of the lock, waiting at most
+ * until the deadline; and starts over if LOCK names another file by then. LOCK_TAKEN or LOCK_HELD.
  * The descriptors are close-on-exec, at 10 or above.
  */
 enum lock_outcome lock_take(struct lock *l, const struct lock_request *r, int64_t deadline);
 
 /*
- * Whether a lock that was taken is on what LOCK names, and was so all the time since the way to it
- * was seen.
+ * Whether a lock that was taken is on what LOCK names, and has been all the while since way_see()
+ * filled seen.
  */
 bool lock_has_stayed(const struct lock *l, const struct way_seen *seen);
 
-/* Its descriptors bear again what they bore before lock_take(). Keeps errno. */
+/* Puts the descriptors back to what they had before lock_take(). Keeps errno. */
 void lock_release(const struct lock *l);
 
-/* Gives the lock up. -1 with errno. */
+/* Gives up the lock. -1 with errno. */
 int lock_unlock(const struct lock *l);
 
 /* What to call the file that fd is open on: LOCK, or .onlyone in it. */
@@ -83,9 +83,9 @@ const char *lock_file_name(const struct lock *l);
 void lock_close(struct lock *l);
 
 /*
- * Opens for questions only what is not open yet: creates and changes nothing. Where there is no
- * such file, fd stays -1, and mark 0 if there is no such directory either. Of the deadline see struct
- * lock_request.
+ * Opens what is not open yet, for questions only: creates and changes nothing. If there is no such
+ * file, fd stays -1, and mark stays 0 if its parent does not exist either. For the deadline see
+ * struct lock_request.
  */
 void lock_open_to_ask(struct lock *l, int64_t deadline);
 
@@ -98,12 +98,12 @@ enum lock_state {
 	LOCK_HELD_BY_ANY, /* shared, or by another program */
 };
 
-/* Who could hold l, found out without taking it; flock(2) locks are not seen. -1 with errno. */
+/* Who may hold l, found out without taking it; flock(2) locks are not seen. -1 with errno. */
 int lock_state(const struct lock *l);
 
 /*
- * For borrowed.c, with fd and mark known: what its file system makes of locks, which may take as long
- * as a file server does; and the parts of its lock, as the file system has them.
+ * For borrowed.c, once fd and mark are known: what the file system does with locks, which takes as
+ * long as a file server does; and the parts of the lock that the file system has.
  */
 void lock_check_file_system(struct lock *l, const struct lock_request *r);
 void lock_set_parts(struct lock *l, const struct lock_request *r);

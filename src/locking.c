@@ -50,14 +50,14 @@ static short wanted(const struct locking *l)
 
 static enum lock_outcome attempt(const struct locking *l, const struct lock_part *p)
 {
-	/* Not to wait can take time too, on NFS and FUSE, and then be interrupted. */
+	/* Even a call that does not wait can take time, on NFS and FUSE, and be interrupted. */
 	return RETRY(set(l, p, wanted(l), false)) == 0 ? LOCK_TAKEN : judge(l);
 }
 
 /*
- * Whether what refuses p while we have the gate may be a lock in passing: of a waiter that came by
- * this part, and will find us at the gate. It bears a mark, if it is an fcntl(2) lock; a flock(2) lock
- * cannot be asked.
+ * Whether what refuses p while we have the gate may be a lock in passing: that of a waiter that
+ * came by this part, and will find us at the gate. If it is an fcntl(2) lock it has a mark; a
+ * flock(2) lock cannot be asked.
  */
 static bool may_be_passing(const struct locking *l, const struct lock_part *p)
 {
@@ -83,9 +83,9 @@ static enum lock_outcome insist(const struct locking *l, const struct lock_part 
 }
 
 /*
- * Takes all parts but the one that we have already, if any (have is l->count for none). Where one
- * cannot be had, none is kept, and *refused is which. Only who came by the gate insists on the rest:
- * two who came by different parts would insist on each other's.
+ * Takes all parts but the one that we have already, if any (have is l->count for none). If one
+ * cannot be had, none is kept, and *refused tells which. Only a start that came by the gate insists
+ * on the rest: two that came by different parts would insist on each other's.
  */
 static enum lock_outcome take_others(const struct locking *l, size_t have, size_t *refused)
 {
@@ -125,8 +125,8 @@ static enum lock_outcome wait_for(
 }
 
 /*
- * Whether a borrowed shared lock is to become an exclusive one. Then fcntl(2) goes first, whose
- * conversion loses nothing where it is refused: flock(2) gives the shared lock up before it tries.
+ * Whether a borrowed shared lock is to become an exclusive one. Then fcntl(2) goes first, since its
+ * conversion loses nothing if it is refused: flock(2) gives up the shared lock before it tries.
  */
 static bool converts(const struct locking *l)
 {
@@ -143,7 +143,7 @@ static void put_first(struct locking *l, enum lock_kind kind)
 	}
 }
 
-/* From now on it waits as any other. */
+/* From now on it waits like any other. */
 static void give_up_shared(struct locking *l)
 {
 	locking_unlock(l);
@@ -172,8 +172,9 @@ enum lock_outcome locking_take(struct locking *l, int64_t deadline)
 }
 
 /*
- * A shared flock(2) lock is lost where its conversion is refused (flock(2) gives the old one up
- * first), and a waiter may have slipped in that finds the rest of ours and gives up soon.
+ * A shared flock(2) lock is lost if its conversion is refused (flock(2) gives up the old one
+ * first), and a waiter may have slipped in; it will be refused by the rest of ours, and give up
+ * soon.
  */
 static void restore(const struct locking *l, const struct lock_part *p)
 {

@@ -2,24 +2,24 @@
  * onlyone LOCK COMMAND [ARG...]: run COMMAND as the only copy of itself under LOCK.
  *
  *   lock LOCK                         lockfile.c  opening.c  locking.c  mounts.c  (--fd: borrowed.c)
- *   find another copy beside us       start.c  holder.c  displaced.c  way.c  lockers.c
+ *   look for another copy             start.c  holder.c  displaced.c  way.c  lockers.c
  *   wait for it, or refuse            waiting.c  signalled.c  describe.c
  *   record who we are                 record.c  identity.c
  *   exec COMMAND, which keeps the     handover.c  keeper.c
  *     PID and inherits the lock
  *
- * From then on the kernel does the rest: the lock ends with the last process that inherited it. The
- * other way round, ask.c tells who holds it, and signals them.
+ * From then on the kernel does the rest: the lock ends with the last process that inherited it.
+ * Questions about a lock, and signals to its holder, are in ask.c.
  *
- * Words of our own, and where they are at home:
- *   mark         the lock's name, in a number that every user finds in /proc/locks   identity.h
- *   displaced    a lock on a file that LOCK does not name any more                   displaced.h
+ * Words of our own, and where they are explained:
+ *   mark         the lock's name, as a number that every user finds in /proc/locks   identity.h
+ *   displaced    of a lock: on a file that LOCK no longer names                      displaced.h
  *   record       which process locked it, in the lock file                           record.h
- *   incarnation  what tells that process from others of its number                   record.h
- *   to vouch     what a record does for its file: nobody has moved it since          displaced.h
+ *   incarnation  what tells that process from others with its PID                    record.h
+ *   to vouch     of a record: to say that nobody has moved its file since            displaced.h
  *   way          the directories above the lock file                                 way.h
- *   gate         the lock that all starts take first                                 locking.h
- *   keeper       a process that holds the lock in the command's stead (--close)      keeper.h
+ *   gate         the part of the lock that all starts take first                     locking.h
+ *   keeper       a process that holds the lock for the command (--close)             keeper.h
  *   survivor     a child that has outlived the command and keeps the lock
  */
 #include "ask.h"
@@ -79,7 +79,7 @@ static int run(const struct options *o)
 	else
 		while (find_another_copy(&s))
 			wait_or_refuse(&s);
-	/* The lock is ours, and nothing speaks against a start. */
+	/* The lock is ours, and nothing stands in the way of a start. */
 	tell_waited(&s);
 	if (o->verbose && can_be_forced(&s) && !is_the_caller(&s))
 		warnx("%s: the recorded process still runs, as --force allows", s.lock.name);
@@ -114,7 +114,7 @@ static _Noreturn void cannot_write(const struct start *s, const char *what)
 	err(EX_IOERR, "%s: %s could not be written", s->lock.name, what);
 }
 
-/* The caller of --fd alone may close its descriptor on purpose: no incarnation, no safeguard. */
+/* With --fd alone the caller may close its descriptor on purpose: no incarnation, no safeguard. */
 static void write_record(const struct start *s)
 {
 	const bool for_caller = s->o->command == NULL;
@@ -123,8 +123,8 @@ static void write_record(const struct start *s)
 		.keep_guard = s->found.kind != HOLDER_NONE };
 
 	/*
-	 * A shared lock writes no record. Where it was an exclusive one before, that one's goes: it would
-	 * keep readers out who may not look into its process.
+	 * A shared lock writes no record. If it was an exclusive one before, the record of that
+	 * goes: it would keep out readers who may not look into its process.
 	 */
 	if (s->o->request.shared) {
 		if (borrowed_was_exclusive(&s->lock) && record_clear(&s->lock) == -1)
@@ -132,11 +132,11 @@ static void write_record(const struct start *s)
 		return;
 	}
 	if (is_the_caller(s))
-		return; /* it stays guarded as the command that it is */
+		return; /* its record stays, and guards it as the command that it is */
 	if (r.who.pid == 0)
-		r.who.pid = getpid(); /* its own /proc does not tell it */
+		r.who.pid = getpid(); /* /proc did not tell it */
 	if (for_caller)
-		r.who = (struct identity){ .pid = getppid() }; /* 0: of another PID namespace */
+		r.who = (struct identity){ .pid = getppid() }; /* 0: in another PID namespace */
 	enum record_written written = record_write(&s->lock, &r, &s->found.record);
 	switch (written) {
 	case RECORD_NO_CONTENT:
@@ -156,8 +156,9 @@ static void write_record(const struct start *s)
 }
 
 /*
- * The command could not be run. Where it was forced to start beside a process that its record guards,
- * that record comes back; and a descriptor of the caller's, which outlives us, bears what it bore.
+ * The command could not be run. If it was forced to start although the record guards a process,
+ * that record comes back; and a descriptor of the caller's, which outlives us, gets back what it
+ * had.
  */
 static _Noreturn void fail_to_run(const struct start *s, int status)
 {

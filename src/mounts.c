@@ -102,7 +102,7 @@ static void look_up(struct filesystem *fs, const struct procfs_mount *m)
 	if (!fs->remote && strncmp(m->type, "fuse", 4) == 0)
 		fs->reach = REACH_HOST_MAYBE;
 	snprintf(fs->type, sizeof fs->type, "%s", m->type);
-	make_printable(fs->type); /* a FUSE subtype is its user's */
+	make_printable(fs->type); /* a FUSE subtype may play tricks on a terminal */
 }
 
 static void look_up_by_magic(struct filesystem *fs, uint32_t magic)

@@ -8,8 +8,8 @@
 
 /*
  * Reads digits of base (2 to 16; hexadecimal ones in lower case) at *at, stores the number in *n
- * and moves *at behind them. -1, and nothing is stored, where there are none or the number exceeds
- * max. Unlike strtoull(3) it takes no blank, no sign and no prefix.
+ * and moves *at past them. -1, and nothing is stored, if there are none or the number exceeds max.
+ * Unlike strtoull(3) it accepts no blanks, no sign and no prefix.
  */
 static inline int number_read(const char **at, unsigned base, uint64_t max, uint64_t *n)
 {

@@ -107,7 +107,7 @@ int open_parent(const char *path, const char **name)
 
 /*
  * An executable file must not be open for writing while it is run (ETXTBSY), so a script that locks
- * itself is opened for reading, and bears a flock(2) lock alone.
+ * itself is opened for reading, and gets a flock(2) lock alone.
  */
 static int access_for(const struct lock_request *r, const struct stat *s)
 {
@@ -134,9 +134,9 @@ static void refuse_foreign(const struct lock *l, const struct stat *s, bool as_i
 }
 
 /*
- * First without O_CREAT, which with fs.protected_regular (proc(5)) refuses even root another
- * user's file in /tmp; and not before fstatat(2): to open a FIFO wakes its writer, and to open a
- * device can do anything.
+ * First without O_CREAT, which with fs.protected_regular (proc(5)) refuses even root another user's
+ * file in /tmp; and not before fstatat(2): opening a FIFO wakes its writer, and opening a device
+ * can do anything.
  */
 int open_file(const struct lock *l, const char *file, const struct lock_request *r)
 {
@@ -189,7 +189,7 @@ void open_directory(struct lock *l)
 	stpcpy(stpcpy(l->inside, l->name), "/" LOCK_IN_DIRECTORY);
 }
 
-/* The mark and the file system, which are the directory's. */
+/* The mark, the way and the file system, which are the directory's. */
 static int look_at_mount(struct lock *l, int parent, const char *file)
 {
 	struct procfs_mount m, *found = &m;

@@ -223,10 +223,10 @@ static char **shell_command(struct options *o, char *string)
 	return o->shell;
 }
 
-/* The command that the operands from argv on name; NULL where there is none. */
+/* The command that the operands from argv on name; NULL if there is none. */
 static char **read_command(struct options *o, char **argv)
 {
-	if (o->string != NULL) { /* -c stood where options do: behind --fd */
+	if (o->string != NULL) { /* -c was among the options, after --fd */
 		if (o->fd == -1 || argv[0] != NULL)
 			errx(EX_USAGE, "-c stands behind LOCK and takes exactly one string");
 		return shell_command(o, o->string);
@@ -240,13 +240,13 @@ static char **read_command(struct options *o, char **argv)
 	return shell_command(o, argv[1]);
 }
 
-/* To replace a copy, or to kill it in the end, is to wait for it. */
+/* Replacing a copy, or killing it in the end, means waiting for it. */
 static bool waits_for_signalled(const struct options *o)
 {
 	return o->signal != -1 && (o->job == JOB_RUN || o->kill_after != -1);
 }
 
-/* Beside the whole command line, what cannot be asked for at once. */
+/* With the whole command line read: what cannot be asked for at once. */
 static void check(const struct options *o)
 {
 	const bool asks = o->job != JOB_RUN && o->job != JOB_UNLOCK;

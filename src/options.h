@@ -1,5 +1,5 @@
 /*
- * The command line, read once. What is wrong with it ends the program.
+ * The command line, read once. Any mistake in it ends the program.
  */
 #ifndef OPTIONS_H
 #define OPTIONS_H
@@ -23,8 +23,8 @@ struct options {
 	const char
 		*name;  /* the same for messages, with a question mark for each control character */
 	int fd;         /* --fd; -1 without */
-	char **command; /* NULL-terminated; NULL where there is none */
-	char *string;   /* -c behind --fd; NULL without */
+	char **command; /* NULL-terminated; NULL if there is none */
+	char *string;   /* -c after --fd; NULL without */
 	char *shell[4]; /* -c: what command then points to */
 	struct lock_request request; /* its deadline counts from options_read() */
 	int64_t kill_after;          /* nanoseconds; -1 without */

@@ -19,7 +19,7 @@ static _Noreturn void ask(int fd, pid_t parent)
 	const int access = fcntl(fd, F_GETFL) & O_ACCMODE;
 	char link[FDINFO_PATH];
 
-	/* Who ended before the first call has left us to another parent. */
+	/* If our parent ended before that call, we have another one by now. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent)
 		_exit(EXIT_FAILURE);
 	fdinfo_path(link, fd);
@@ -28,7 +28,7 @@ static _Noreturn void ask(int fd, pid_t parent)
 	_exit(EXIT_SUCCESS);
 }
 
-/* Until the other end of the pipe is closed, as it is by the child's end. */
+/* Until the other end of the pipe is closed, as it is when the child ends. */
 static int wait_for_end(int fd, int64_t deadline)
 {
 	return deadline_wait(
@@ -54,7 +54,7 @@ int probe_server(int fd, int64_t deadline)
 			why = errno;
 		if (ended != 1)
 			kill(child, SIGKILL);
-		/* One that cannot even be killed is init's to reap, when we have ended. */
+		/* A child that cannot even be killed is left to init, once we have ended. */
 		deadline_wait(deadline_within(DEADLINE_NEVER, SECOND), alive[0]);
 		RETRY(waitpid(child, NULL, ended == 1 ? __WALL : __WALL | WNOHANG));
 	}

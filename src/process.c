@@ -48,7 +48,7 @@ enum process_life process_life(pid_t pid, uint64_t start)
 {
 	struct procfs_stat s;
 
-	/* Nearly always this settles it, for less than a look into /proc; and it needs no right. */
+	/* Nearly always this settles it, for less than a look into /proc, and without any right. */
 	if (getpgid(pid) == -1 && errno == ESRCH)
 		return PROCESS_ENDED;
 	if (process_stat(pid, &s) == 0)
@@ -90,7 +90,7 @@ pid_t process_fork_quietly(void)
 	return (pid_t) syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
 }
 
-/* By number, not by way of the libc: glibc has these calls since 2.36, musl has not. */
+/* By number, not through the libc: glibc has these calls since 2.36, musl does not. */
 int process_open(pid_t pid)
 {
 	int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
@@ -128,7 +128,7 @@ void process_command(pid_t pid, char *line, size_t size)
 {
 	ssize_t length = read_text(pid, "cmdline", line, size);
 
-	/* A NUL behind each argument; some programs write a title there and pad it with NULs. */
+	/* A NUL after each argument; some programs write a title there and pad it with NULs. */
 	while (length > 0 && (line[length - 1] == '\0' || line[length - 1] == ' '))
 		line[--length] = '\0';
 	for (ssize_t i = 0; i < length; i++)

@@ -10,44 +10,45 @@
 #include <sys/types.h>
 
 /*
- * Reads /proc/PID/stat. -1 with errno: ENOENT or ESRCH when there is no such process or, with
- * hidepid (proc(5)), when it is hidden from us.
+ * Reads /proc/PID/stat. -1 with errno: ENOENT or ESRCH if there is no such process or, with hidepid
+ * (proc(5)), if it is hidden from us.
  */
 int process_stat(pid_t pid, struct procfs_stat *s);
 
 /*
- * As process_stat(), for ourselves: 1. 0 where /proc is missing or numbers processes in another way
- * than we do, as in a PID namespace that still has its parent's /proc (unshare --pid without
- * --mount-proc): what it says of a number is of another process. -1 with errno.
+ * As process_stat(), for ourselves: 1. 0 if /proc is missing or numbers processes differently from
+ * us, as in a PID namespace that still has its parent's /proc (unshare --pid without --mount-proc):
+ * what it says about a number is about another process. -1 with errno.
  *
- * The start is kept by exec(2), also from a thread (de_thread() in the kernel's fs/exec.c).
+ * The start survives exec(2), even from a thread (de_thread() in the kernel's fs/exec.c).
  */
 int process_stat_self(struct procfs_stat *s);
 
 enum process_life {
-	PROCESS_ENDED, /* or another one bears the number now */
+	PROCESS_ENDED, /* or another one has the number now */
 	PROCESS_LIVES,
-	PROCESS_HIDDEN, /* somebody bears the number, and /proc does not show us who that is */
+	PROCESS_HIDDEN, /* somebody has the number, and /proc does not show us who */
 };
 
 /*
- * Whether the process that bore this PID and began at start (procfs_stat) still lives. The number
- * may be given again at any time; a start of another one cannot be equal, but in the same tick.
+ * Whether the process that had this PID and began at start (procfs_stat) still lives. The number
+ * may be reused at any time; but another process has another start, unless it began in the same
+ * tick.
  */
 enum process_life process_life(pid_t pid, uint64_t start);
 
-/* Whether pid is our parent, or its parent, and so on. false also where that cannot be seen. */
+/* Whether pid is our parent, or its parent, and so on. false also if that cannot be seen. */
 bool process_is_ancestor(pid_t pid);
 
 /* When a process began, as CLOCK_BOOTTIME in nanoseconds, rounded down to the clock tick. */
 int64_t process_began(const struct procfs_stat *s);
 
-/* Whether its real, effective and saved user is uid. false also where that cannot be seen. */
+/* Whether its real, effective and saved user IDs are uid. false also if that cannot be seen. */
 bool process_is_of(pid_t pid, uid_t uid);
 
 /*
- * fork(2) without the SIGCHLD for the child's end, which a caller that has that signal blocked would
- * hand on to the command as pending. waitpid(2) finds such a child with __WALL.
+ * fork(2) without a SIGCHLD when the child ends: if it was blocked when we started, the command
+ * would inherit it as pending. waitpid(2) finds such a child with __WALL.
  */
 pid_t process_fork_quietly(void);
 
@@ -58,8 +59,8 @@ int process_open(pid_t pid);
 int process_signal(int pidfd, int signal);
 
 /*
- * How it names itself (the comm), or its whole command line, cut to size with a NUL behind it and
- * with a question mark for whatever could play with a terminal. "" where that cannot be read.
+ * How it names itself (the comm), or its whole command line, cut to size, NUL-terminated, and with
+ * a question mark for whatever could play tricks on a terminal. "" if that cannot be read.
  */
 void process_name(pid_t pid, char *name, size_t size);
 void process_command(pid_t pid, char *line, size_t size);

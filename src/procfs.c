@@ -78,7 +78,7 @@ ssize_t procfs_peek(const char *path, char *text, size_t size)
 	return n;
 }
 
-/* Copies the line at *at into line (cut to size) and moves *at behind it. */
+/* Copies the line at *at into line (cut to size) and moves *at past it. */
 static bool next_line(const char **at, char *line, size_t size)
 {
 	if (**at == '\0')
@@ -103,7 +103,7 @@ static bool parse_lock(const char *line, struct procfs_lock *lock)
 	if (strncmp(line, "lock:", 5) == 0)
 		line += 5;
 	*lock = (struct procfs_lock){ 0 };
-	/* The PID may lie outside int (of an NFS server's lock for a client); nobody asks for it. */
+	/* The PID may not fit an int (of an NFS server's lock for a client); nobody asks for it. */
 	if (sscanf(line, " %*[0-9]: %7s %*9s %7s %*[-0-9] %x:%x:%" SCNu64 " %" SCNu64 " %23s",
 		    family, kind, &lock->major, &lock->minor, &lock->inode, &lock->start, end) != 7)
 		return false;
@@ -136,8 +136,8 @@ bool procfs_same_numbers(const struct procfs_lock *a, const struct procfs_lock *
 }
 
 /*
- * The numbered field of /proc/PID/stat (proc(5)), from 3 on, where after is the parenthesis behind
- * field 2. Not sscanf(3): it would make every start a twentieth dearer.
+ * The numbered field of /proc/PID/stat (proc(5)), from 3 on, where after is the parenthesis that
+ * ends field 2. Not sscanf(3): it would make every start a twentieth slower.
  */
 static const char *stat_field(const char *after, int number)
 {
@@ -168,7 +168,7 @@ int procfs_parse_stat(const char *text, struct procfs_stat *s)
 	return 0;
 }
 
-/* Cuts the text at *at behind its next word, which is returned; NULL where there is none. */
+/* Cuts the text at *at after its next word, which is returned; NULL if there is none. */
 static char *next_word(char **at)
 {
 	char *word = *at + strspn(*at, " ");
@@ -182,7 +182,7 @@ static char *next_word(char **at)
 	return word;
 }
 
-/* mountinfo shows a blank as \040, and so a tab, a newline and the backslash. */
+/* mountinfo shows a blank as \040, and tab, newline and backslash likewise. */
 static void unescape(char *text)
 {
 	char *to = text;

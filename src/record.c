@@ -31,8 +31,8 @@ static bool is_pids(const char *text)
 }
 
 /*
- * Behind the empty line there may be the end of a longer record, of a process that was killed
- * between its pwrite and its ftruncate, or PIDs that a script has added.
+ * After the empty line there may be the end of a longer record, if a process was killed between its
+ * pwrite and its ftruncate, or PIDs that a script has added.
  */
 static bool is_a_record(const char *text)
 {
@@ -43,12 +43,12 @@ static bool is_a_record(const char *text)
 }
 
 /*
- * Whose the file is, by its content. The attribute makes it ours also where a script has written
- * PIDs of its own into it, and so does the place, in a directory.
+ * Whether the file is ours, by its content. The attribute makes it ours even if a script has
+ * written PIDs of its own into it, and so does the place, in a directory.
  */
 static bool is_ours(const struct lock *l, const struct record *r)
 {
-	/* What has content but no size is the kernel's: a setting in /proc/sys, say. */
+	/* What has content but no size is the kernel's, such as a setting in /proc/sys. */
 	if (r->file.st_size > RECORD_SIZE || r->file.st_size == 0 || r->length > strlen(r->text))
 		return false;
 	if (r->attribute_length > 0)
@@ -93,13 +93,13 @@ static int parse_numbers(const char *at, unsigned base, uint64_t *const numbers[
 	return *at == '\0' ? 0 : -1;
 }
 
-/* What the clock shows now, less what it showed at boot: it moves when the clock is set. */
+/* When the host was booted, by the clock as it is now: it moves when the clock is set. */
 static int64_t boot_moment(void)
 {
 	return clock_now(CLOCK_REALTIME) - clock_now(CLOCK_BOOTTIME);
 }
 
-/* What comes from a file may be any number, and a difference of two need not fit into one. */
+/* What comes from a file may be any number, and the difference of two may overflow. */
 static bool is_near(int64_t a, int64_t b, int64_t tolerance)
 {
 	int64_t difference;
@@ -109,8 +109,8 @@ static bool is_near(int64_t a, int64_t b, int64_t tolerance)
 }
 
 /*
- * `PID TIME WRITTEN ORIGIN` of version 1.0.0: a process that began before TIME. ORIGIN was made of
- * what this version does not look at any more, so place and PID namespace are not compared.
+ * `PID TIME WRITTEN ORIGIN` of version 1.0.0: a process that began before TIME. ORIGIN was made
+ * from what this version no longer looks at, so place and PID namespace are not compared.
  */
 static int parse_old_attribute(const char *text, struct record *r)
 {
@@ -141,9 +141,9 @@ bool record_is_trusted(const struct stat *s)
 
 /*
  * The record is written last and sets both times of the file to that moment. Whatever is done to it
- * later, a rename, a link, touch(1), a restored copy, moves ctime, which nobody can set: away from
- * mtime, or both away from the moment. Unless the clock was set meanwhile. A time without a
- * fraction is of a file system that has none, and says too little.
+ * later (a rename, a link, touch(1), a restored copy) moves ctime, which nobody can set: away from
+ * mtime, or both away from that moment; unless the clock was set meanwhile. A time without a
+ * fraction is that of a file system that keeps none, and says too little.
  */
 static bool is_untouched(const struct stat *s, int64_t written, int64_t locked)
 {
@@ -155,7 +155,7 @@ static bool is_untouched(const struct stat *s, int64_t written, int64_t locked)
 	       is_near(written - locked, boot_moment(), RECORD_CLOCK_TOLERANCE);
 }
 
-/* The attribute counts only if it speaks of this boot, PID namespace and place. */
+/* The attribute counts only if it is about this boot, PID namespace and place. */
 static void judge_attribute(const struct lock *l, uint32_t scope, struct record *r)
 {
 	struct attribute a = { 0 };
@@ -185,7 +185,7 @@ static int read_content(const struct lock *l, struct record *r)
 	ssize_t length = l->as_is ? 0 : pread(l->record_fd, r->text, RECORD_SIZE, 0);
 
 	if (length == -1 && errno == EACCES && l->fs.eacces_is_held)
-		length = 0; /* another host's lock is mandatory there: nobody knows what it says */
+		length = 0; /* another host's lock is mandatory there: it cannot be read */
 	if (length == -1 || fstat(l->record_fd, &r->file) == -1)
 		return -1;
 	r->length = (size_t) length;
@@ -249,8 +249,8 @@ static int write_attribute(const struct lock *l, const struct record_request *w)
 }
 
 /*
- * pwrite and only then ftruncate: a reader finds the first line whole at every moment, never an
- * empty file. Both, also where the length stays: on NFS only then other hosts see it at once.
+ * pwrite and only then ftruncate: at every moment a reader finds the first line whole, never an
+ * empty file. Both, even if the length stays the same: on NFS other hosts see it at once only then.
  */
 static int write_content(const struct lock *l, const char *text, size_t length)
 {
@@ -275,9 +275,9 @@ static int write_pid(const struct lock *l, pid_t pid)
 }
 
 /*
- * The attribute decides whose the record is. Mostly it goes first, so that the content is what
- * leaves the file's times, which vouch for it. Where the old process still guards it goes last: who
- * is killed between the two must not have taken that guard away.
+ * The attribute decides whose record it is. Usually it goes first, so that the file's times, which
+ * vouch for the record, are those of the content. Where the old record still guards its process it
+ * goes last: if we are killed between the two, that guard must still be there.
  */
 static enum record_written write_both(const struct lock *l, const struct record_request *w)
 {
@@ -303,14 +303,17 @@ void record_put_back(const struct lock *l, const struct record *old)
 enum record_written record_write(
 	const struct lock *l, const struct record_request *w, const struct record *old)
 {
-	/* Beyond the file size limit (setrlimit(2)) there shall be EFBIG and a message, not our death. */
+	/* Beyond the file size limit (setrlimit(2)) we want EFBIG and a message, not death. */
 	struct sigaction found, ignore = { .sa_handler = SIG_IGN };
 
 	if (sigaction(SIGXFSZ, &ignore, &found) == -1)
 		return RECORD_NO_CONTENT;
 	enum record_written written = write_both(l, w);
 	int why = errno;
-	/* Since Linux 6.13 who has asked for a file's times sees the next change, be it in the same tick. */
+	/*
+	 * Since Linux 6.13 a change after a stat(2) gets a time of its own, even in the same tick:
+	 * so ask now, or a change to this file might go unseen.
+	 */
 	struct stat s;
 	fstat(l->record_fd, &s);
 	if (written == RECORD_NO_CONTENT || written == RECORD_NO_ATTRIBUTE)

@@ -1,5 +1,6 @@
 /*
- * Repeats a call that a signal has interrupted. glibc has this as TEMP_FAILURE_RETRY, musl has not.
+ * Repeats a call that a signal has interrupted. glibc has this as TEMP_FAILURE_RETRY, musl does
+ * not.
  */
 #ifndef RETRY_H
 #define RETRY_H

@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* One that stops it, kills it or does nothing leaves it stopped. */
+/* Whether a stopped process is to be continued for it: not if it stops, kills, or does nothing. */
 static bool wants_to_be_heard(int signal)
 {
 	switch (signal) {
@@ -53,7 +53,7 @@ bool signalled_still_holds(const struct signalled *s, const struct holder *h)
 	bool same = now->pid == then->pid && now->start == then->start &&
 		    now->locked_at == then->locked_at;
 
-	/* Another program's lock, with the old record in the file, is of those who come after it. */
+	/* Another program's lock, with the old record in the file, is not that one. */
 	return same && h->is_trusted && !h->is_displaced && (!has_ended(s) || h->is_by_onlyone);
 }
 

@@ -1,5 +1,5 @@
 /*
- * The holder that was signalled, once, and the wait for it to give the lock up. Nobody else is ever
+ * The holder that was signalled, once, and the wait for it to give up the lock. Nobody else is ever
  * signalled: what is sent goes through one pidfd.
  */
 #ifndef SIGNALLED_H
@@ -13,19 +13,19 @@
 struct signalled {
 	int pidfd;
 	struct record record; /* of that holder */
-	int64_t kill_at;      /* a deadline; DEADLINE_NEVER where it is not to be killed, or was */
+	int64_t kill_at;      /* a deadline; DEADLINE_NEVER if it is not to be killed, or was */
 };
 
 /*
- * Sends signal to h, if that is the recorded process, and SIGCONT as well where it is stopped, as
- * timeout(1) does. kill_after nanoseconds later (never if -1) signalled_wait() will send SIGKILL. -1
- * with errno: ESRCH when the holder is not the recorded process, and nothing was sent.
+ * Sends signal to h, if that is the recorded process, and SIGCONT as well if it is stopped, as
+ * timeout(1) does. kill_after nanoseconds later (never if -1) signalled_wait() will send SIGKILL.
+ * -1 with errno: ESRCH if the holder is not the recorded process, and nothing was sent.
  */
 int signalled_send(struct signalled *s, const struct holder *h, int signal, int64_t kill_after);
 
 /*
- * Whether what holds the lock now is still that lock: of the process itself, or of those that it
- * has left behind with it.
+ * Whether the lock that is held now is still that one: held by the process itself, or by those that
+ * it has left behind with it.
  */
 bool signalled_still_holds(const struct signalled *s, const struct holder *h);
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* glibc has sigabbrev_np(3), musl has nothing: a table serves both. */
+/* glibc has sigabbrev_np(3), musl has nothing: one table serves both. */
 static const struct {
 	const char *name;
 	int number;

@@ -11,7 +11,7 @@ static void look(struct start *s, const struct lock *l, enum holder_view view)
 	holder_free(&s->found);
 	if (holder_find(&s->found, l, view, &s->self) == 0)
 		return;
-	/* Whoever has refused us is unknown, and still there; but beside us nobody may be overlooked. */
+	/* Whoever refused us is there, if unknown; once the lock is ours, overlook nobody. */
 	if (view == VIEW_OURS) {
 		lock_release(l);
 		err(EX_OSERR, "%s: it cannot be seen whether another copy runs", l->name);
@@ -28,7 +28,7 @@ static void look_at_refusal(struct start *s)
 		look(s, &s->lock, VIEW_REFUSED);
 		return;
 	}
-	/* Its directory was, before the file was even opened. */
+	/* Refused before the file was open: by its directory's lock, or by a lease. */
 	lock_open_to_ask(&asked, s->o->request.deadline);
 	look(s, &asked, VIEW_REFUSED);
 	lock_close(&asked);
@@ -41,8 +41,8 @@ bool can_be_forced(const struct start *s)
 }
 
 /*
- * Who has refused us may have given the lock back before we look; or is hidden from us. And a reader
- * is refused by a waiter in passing, where other readers hold the lock.
+ * Whoever refused us may have given the lock back before we look, or may be hidden from us. And
+ * where readers hold the lock, another reader may be refused by a waiter in passing.
  */
 static bool take(struct start *s)
 {
@@ -62,8 +62,8 @@ static bool take(struct start *s)
 }
 
 /*
- * A look that takes long is worth something only if our file had its name all the while. Take two
- * slow starts, A and B, and somebody who moves the file away and back:
+ * A look that takes long is worth something only if our file had its name all the while. Take slow
+ * starts A and B, and somebody who moves the file away and back:
  *
  *   B locks the file, looks for others, and finds none.
  *   The file is moved away. A makes a new one and locks it. The old one is moved back, over it.
@@ -71,8 +71,8 @@ static bool take(struct start *s)
  *   A looks for others, and finds none any more.
  *   C locks the old file, where B's record vouches for it, and runs.
  *
- * A, whose file nobody finds, must not run now. So it makes sure of its file once more, after the
- * look, and begins anew where that has not stayed.
+ * A, whose file nobody finds, must not run now. So after the look it checks its file once more, and
+ * starts over if that has not stayed.
  */
 static bool is_worth_something(const struct start *s)
 {
@@ -80,7 +80,7 @@ static bool is_worth_something(const struct start *s)
 	       lock_has_stayed(&s->lock, &s->found.seen);
 }
 
-/* The caller of --fd takes again what it has closed. */
+/* The caller of --fd takes back the lock that it had closed. */
 bool is_the_caller(const struct start *s)
 {
 	return s->is_ours && s->o->command == NULL && s->found.kind == HOLDER_WITHOUT_LOCK &&

@@ -1,6 +1,6 @@
 /*
- * What a start knows, and its look for another copy. What cannot be looked at ends the program with
- * a message: beside us nobody may be overlooked.
+ * What a start knows, and its look for another copy. If it cannot look, it ends the program with a
+ * message: nobody may be overlooked.
  */
 #ifndef START_H
 #define START_H
@@ -16,10 +16,10 @@
 struct start {
 	const struct options *o;
 	struct lock lock;
-	struct identity self; /* scope 0 where /proc does not tell it */
+	struct identity self; /* scope 0 if /proc does not tell it */
 	struct holder found;  /* in the last look for another copy */
-	bool is_ours;         /* then: we have the lock */
-	int64_t told_at;      /* when a wait was told; 0 while it was not */
+	bool is_ours;         /* in that look: we have the lock */
+	int64_t told_at;      /* when a wait was announced; 0 until then */
 };
 
 /*
@@ -28,10 +28,10 @@ struct start {
  */
 bool find_another_copy(struct start *s);
 
-/* The recorded process lives, or may, without the lock: that is what --force is about. */
+/* The recorded process lives, or may, without the lock: that is what --force is for. */
 bool can_be_forced(const struct start *s);
 
-/* And it is the caller of --fd, who takes again what it has closed. */
+/* If so: it is the caller of --fd, who takes back the lock that it had closed. */
 bool is_the_caller(const struct start *s);
 
 #endif

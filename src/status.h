@@ -1,6 +1,6 @@
 /*
- * The exit statuses of onlyone itself, beside those of <sysexits.h>: a contract with scripts,
- * so they never change.
+ * The exit statuses of onlyone itself, in addition to those of <sysexits.h>: a contract with
+ * scripts, so they never change.
  *
  *   64 EX_USAGE      65 EX_DATAERR  LOCK is not a lock file     71 EX_OSERR  the system failed
  *   73 EX_CANTCREAT  74 EX_IOERR    the PID was not written     77 EX_NOPERM

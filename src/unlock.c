@@ -8,7 +8,7 @@
 #include <err.h>
 #include <stdlib.h>
 
-/* Empties the record, but that of a process that lives and has merely closed its lock. */
+/* Empties the record, unless it is that of a process that lives and has merely closed its lock. */
 static void clear_record(const struct lock *l)
 {
 	struct identity self = { .scope = 0 };
@@ -25,7 +25,7 @@ int unlock(const struct options *o)
 {
 	struct lock l;
 
-	/* Only who has the lock, or could have it, may empty the record. */
+	/* Only whoever has the lock, or could have it, may empty the record. */
 	if (borrowed_take_to_unlock(&l, o->fd, o->request.as_is) && !o->request.shared)
 		clear_record(&l);
 	if (lock_unlock(&l) == -1)

@@ -1,6 +1,6 @@
 /*
  * --unlock: gives up the lock of a descriptor of the caller's, and empties the record if that is
- * ours. What fails ends the program with a message.
+ * ours. Any failure ends the program with a message.
  */
 #ifndef UNLOCK_H
 #define UNLOCK_H

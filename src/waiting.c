@@ -27,14 +27,14 @@ static _Noreturn void refuse(const struct start *s, const char *suffix)
 	exit(o->held_status);
 }
 
-/* Once, with -v or where somebody sits before a terminal. */
+/* Once, with -v or if standard error is a terminal. */
 static void tell_waiting(struct start *s)
 {
 	const bool tell = s->o->verbose || (!s->o->quiet && isatty(STDERR_FILENO));
 
 	if (s->told_at != 0 || !tell)
 		return;
-	/* Who ends gives the lock back a moment before it is gone: that is not worth a word. */
+	/* A process that ends gives the lock back a moment before it is gone: not worth a word. */
 	if (s->found.kind == HOLDER_WITHOUT_LOCK &&
 		holder_wait(
 			&s->found, deadline_within(s->o->request.deadline, 100 * MILLISECOND)) == 1)
@@ -67,8 +67,9 @@ void wait_or_refuse(struct start *s)
 	tell_waiting(s);
 	if (s->is_ours) {
 		/*
-		 * A displaced lock may be that of a start like us, whose file was replaced and which waits
-		 * for us in turn: what it opens next is what LOCK names now. So look again every second.
+		 * A displaced lock may be that of another start, whose file was replaced and which
+		 * waits for us in turn: what it opens next is what LOCK names now. So look again
+		 * every second.
 		 */
 		wait_for_process(
 			s, s->found.is_displaced ? deadline_within(deadline, SECOND) : deadline);

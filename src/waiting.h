@@ -1,5 +1,5 @@
 /*
- * What a start does about another copy: it refuses, waits, or takes its place. Where the start is
+ * What a start does about another copy: it refuses, waits, or takes its place. If the start is
  * refused the program ends with a message and the status for it.
  */
 #ifndef WAITING_H
@@ -8,18 +8,18 @@
 #include "start.h"
 
 /*
- * Refuses where the deadline has come; else returns when it is time to look again, with the lock or
- * without: the next look takes it once more, which changes nothing where we have it.
+ * Refuses if the deadline has passed; otherwise returns when it is time to look again, with or
+ * without the lock: the next look takes it again, which changes nothing if we have it.
  */
 void wait_or_refuse(struct start *s);
 
 /*
- * --signal with a command: signals the holder once, and takes its place when it has given the lock
- * up. Whoever else has it by then is not signalled, and not waited for: the start is refused.
+ * --signal with a command: signals the holder once, and takes its place when it has given up the
+ * lock. Whoever else has it by then is neither signalled nor waited for: the start is refused.
  */
 void replace(struct start *s);
 
-/* How long it took since the wait was told, with --verbose. */
+/* Says how long it took since the wait was announced, with --verbose. */
 void tell_waited(const struct start *s);
 
 #endif

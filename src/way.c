@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* At the directory so many levels above parent. -1 with errno. */
+/* Looks at the directory that many levels above parent. -1 with errno. */
 static int look(int parent, int level, struct stat *s)
 {
 	char up[PATH_MAX] = ".", *end = up + 1;
@@ -25,8 +25,8 @@ static int look(int parent, int level, struct stat *s)
 }
 
 /*
- * As much older as the clock may have been set back unnoticed; and a time without a fraction is of a
- * file system that has none.
+ * Old is what is older by more than the clock may have been set back unnoticed. A time without a
+ * fraction is that of a file system that keeps none, and says too little.
  */
 static bool is_new(const struct stat *s, int64_t since)
 {
@@ -36,21 +36,21 @@ static bool is_new(const struct stat *s, int64_t since)
 	       in_nanoseconds(&s->st_ctim) >= since - tick - RECORD_CLOCK_TOLERANCE;
 }
 
-/* The last one may stand in another that cannot be seen. */
+/* The topmost directory may be in another one, which cannot be seen. */
 static bool hides_parent(const struct way *way, int level)
 {
 	return level == way->depth && !way->is_whole;
 }
 
-/* Whether a directory that was changed may have been moved, or what stands in it and is on the way. */
+/* Whether a directory that was changed may have been moved, or what is in it and on the way. */
 static bool may_be_moved(const struct way *way, int level, bool changed, bool below_changed)
 {
 	return changed && (below_changed || hides_parent(way, level) || !way->moves_show);
 }
 
 /*
- * The ctime of a subvolume of btrfs that was moved is not written to the disk (btrfs_rename), and
- * gone when its inode is dropped from memory: it can have been moved although it seems old.
+ * When a subvolume of btrfs is moved, its new ctime is not written to the disk (btrfs_rename), and
+ * is gone once its inode is dropped from memory: it may have been moved although it seems old.
  */
 static bool forgets(const struct stat *s)
 {
