@@ -2,7 +2,6 @@
 
 #include "deadline.h"
 #include "fdinfo.h"
-#include "identity.h"
 #include "opening.h"
 #include "record.h"
 #include "status.h"

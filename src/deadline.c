@@ -29,6 +29,11 @@ static struct timespec to_timespec(int64_t nanoseconds)
 		.tv_nsec = (long) (nanoseconds % SECOND) };
 }
 
+int pause_for(int64_t length)
+{
+	return deadline_wait(deadline_within(DEADLINE_NEVER, length), -1);
+}
+
 int64_t deadline_within(int64_t deadline, int64_t length)
 {
 	int64_t soon = clock_now(CLOCK_MONOTONIC) + length;

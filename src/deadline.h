@@ -40,6 +40,9 @@ bool deadline_reached(int64_t deadline);
  */
 int deadline_wait(int64_t deadline, int fd);
 
+/* Pauses for so many nanoseconds. -1 with errno. */
+int pause_for(int64_t length);
+
 /* What deadline_arm() changed and deadline_disarm() puts back. */
 struct deadline_alarm {
 	bool armed;

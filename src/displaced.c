@@ -1,7 +1,7 @@
 #include "displaced.h"
 
 #include "fdinfo.h"
-#include "identity.h"
+#include "mark.h"
 #include "way.h"
 
 #include <errno.h>

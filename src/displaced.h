@@ -3,7 +3,7 @@
  * file was removed, renamed or replaced, or its directory was; what LOCK names now is another file,
  * which can be locked although a copy is running.
  *
- * Every lock of ours carries its name in the mark (identity.h), which /proc/locks shows to all
+ * Every lock of ours carries its name in the mark (mark.h), which /proc/locks shows to all
  * users. An exclusive one on the lock's own file system counts, whoever has it: forging one takes
  * the right to make a file there. Two kinds do not count: shared locks and, if LOCK is a directory,
  * the lock of a directory that was renamed and took its lock along with the data.

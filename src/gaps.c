@@ -1,6 +1,6 @@
 #include "gaps.h"
 
-#include "identity.h"
+#include "mark.h"
 
 #include <err.h>
 

@@ -3,7 +3,6 @@
 #include "deadline.h"
 #include "displaced.h"
 #include "fdinfo.h"
-#include "identity.h"
 #include "keeper.h"
 #include "lockers.h"
 #include "process.h"
@@ -255,8 +254,7 @@ static bool give_it_a_moment(const struct holder *h, int64_t began, int looks)
 	/* Another look at the list of locks takes long, and shows no more of a hidden holder. */
 	bool patient = h->is_displaced ? passed < 15 * MILLISECOND
 				       : looks < 10 || passed < 100 * MILLISECOND;
-	return h->kind == HOLDER_UNSEEN && patient &&
-	       deadline_wait(deadline_within(DEADLINE_NEVER, 5 * MILLISECOND), -1) == 0;
+	return h->kind == HOLDER_UNSEEN && patient && pause_for(5 * MILLISECOND) == 0;
 }
 
 int holder_find(

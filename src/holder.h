@@ -43,9 +43,11 @@ struct holder {
 	struct record record;
 	pid_t *pids; /* ascending; empty if nobody is seen, or may be named; see holder_free() */
 	size_t count;
-	bool names_lockers;   /* these pids hold the lock; else they merely have it open */
-	bool is_shared;       /* all of them share it */
-	bool is_by_onlyone;   /* it is an exclusive lock, as we take them */
+	bool names_lockers; /* these pids hold the lock; else they merely have it open */
+	bool is_shared;     /* all of them share it */
+	bool is_by_onlyone; /* it is an exclusive lock, as we take them */
+
+	/* Of the look itself. */
 	bool vouches;         /* a record written now may vouch for what was seen */
 	bool took_long;       /* displaced locks were looked for: much may have happened */
 	struct way_seen seen; /* if so, and the lock is ours: the way to it before that */

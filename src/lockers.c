@@ -1,7 +1,7 @@
 #include "lockers.h"
 
 #include "fdinfo.h"
-#include "identity.h"
+#include "mark.h"
 #include "number.h"
 #include "process.h"
 #include "record.h"

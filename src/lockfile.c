@@ -3,7 +3,7 @@
 #include "borrowed.h"
 #include "deadline.h"
 #include "fdinfo.h"
-#include "identity.h"
+#include "mark.h"
 #include "opening.h"
 #include "probe.h"
 #include "record.h"

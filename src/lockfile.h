@@ -13,7 +13,6 @@
 #ifndef LOCKFILE_H
 #define LOCKFILE_H
 
-#include "identity.h"
 #include "locking.h"
 #include "mounts.h"
 #include "way.h"
@@ -37,7 +36,7 @@ struct lock {
 	bool borrowed;    /* fd is the caller's, and stays open */
 	char *found_as;   /* if so: the path by which the kernel knew it when it was lent */
 	bool as_is;       /* the file has content of its own, and the record is in an attribute */
-	uint64_t mark;    /* its name (identity.h); 0 if there is no such parent */
+	uint64_t mark;    /* its name (mark.h); 0 if there is no such parent */
 	uint64_t mount;   /* the mnt_id of the parent; UINT64_MAX if not known */
 	struct way way;   /* from the parent up */
 	bool is_mounted_over; /* the file is on another mount, which may come and go without a trace */

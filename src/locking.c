@@ -1,7 +1,7 @@
 #include "locking.h"
 
 #include "deadline.h"
-#include "identity.h"
+#include "mark.h"
 #include "retry.h"
 
 #include <fcntl.h>
@@ -78,7 +78,7 @@ static enum lock_outcome insist(const struct locking *l, const struct lock_part 
 	for (int tries = 0;
 		(outcome = attempt(l, p)) == LOCK_HELD && tries < PATIENCE && may_be_passing(l, p);
 		tries++)
-		deadline_wait(deadline_within(DEADLINE_NEVER, MILLISECOND), -1);
+		pause_for(MILLISECOND);
 	return outcome;
 }
 
@@ -180,7 +180,7 @@ static void restore(const struct locking *l, const struct lock_part *p)
 {
 	for (int tries = 0; set(l, p, p->before, false) == -1 && errno == EAGAIN && tries < 1000;
 		tries++)
-		deadline_wait(deadline_within(DEADLINE_NEVER, MILLISECOND), -1);
+		pause_for(MILLISECOND);
 }
 
 void locking_release(const struct locking *l)

@@ -5,7 +5,7 @@
  * fcntl(2) locks (s6-setlock, lckdo) and flock(2) locks (flock, setlock, chpst, systemd-tmpfiles)
  * do not see each other, so a lock has up to three parts: flock(2) on the directory, flock(2) on
  * the file, and an fcntl(2) lock of the file's open description (OFD) from byte 0 to the mark
- * (identity.h). They are taken in this order and given up in reverse, as the kernel itself does at
+ * (mark.h). They are taken in this order and given up in reverse, as the kernel itself does at
  * the end of a process (locks_remove_file() in fs/locks.c): so all waiters sleep on the first part,
  * the gate, and whoever gets it finds the rest free.
  *

@@ -2,7 +2,7 @@
  * onlyone LOCK COMMAND [ARG...]: run COMMAND as the only copy of itself under LOCK.
  *
  *   lock LOCK                         lockfile.c  opening.c  locking.c  mounts.c  (--fd: borrowed.c)
- *   look for another copy             start.c  holder.c  displaced.c  way.c  lockers.c
+ *   look for another copy             start.c  holder.c  displaced.c  mark.c  way.c  lockers.c
  *   wait for it, or refuse            waiting.c  signalled.c  describe.c
  *   record who we are                 record.c  identity.c
  *   exec COMMAND, which keeps the     handover.c  keeper.c
@@ -12,7 +12,7 @@
  * Questions about a lock, and signals to its holder, are in ask.c.
  *
  * Words of our own, and where they are explained:
- *   mark         the lock's name, as a number that every user finds in /proc/locks   identity.h
+ *   mark         the lock's name, as a number that every user finds in /proc/locks   mark.h
  *   displaced    of a lock: on a file that LOCK no longer names                      displaced.h
  *   record       which process locked it, in the lock file                           record.h
  *   incarnation  what tells that process from others with its PID                    record.h

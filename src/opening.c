@@ -1,7 +1,7 @@
 #include "opening.h"
 
 #include "fdinfo.h"
-#include "identity.h"
+#include "mark.h"
 #include "record.h"
 #include "status.h"
 

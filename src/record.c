@@ -2,6 +2,7 @@
 
 #include "attribute.h"
 #include "deadline.h"
+#include "mark.h"
 #include "number.h"
 #include "retry.h"
 

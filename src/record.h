@@ -7,8 +7,8 @@
  *
  * The extended attribute user.onlyone is for us, and decides: it tells which incarnation of that
  * PID it was, so that a later process with the same number is not mistaken for it. It is `PID START
- * LOCKED WRITTEN SCOPE MARK` in hexadecimal: the identity of the process and the mark of the lock
- * (identity.h); CLOCK_BOOTTIME and CLOCK_REALTIME in milliseconds when it was written; a WRITTEN of
+ * LOCKED WRITTEN SCOPE MARK` in hexadecimal: the identity of the process (identity.h) and the mark
+ * of the lock (mark.h); CLOCK_BOOTTIME and CLOCK_REALTIME in milliseconds when it was written; a WRITTEN of
  * 0 vouches for nothing. Version 1.0.0 wrote four decimal numbers, which are still understood.
  *
  * A file that is locked as it is has content of its own. Its record is in an attribute alone, under
