@@ -23,7 +23,7 @@ static struct holder find(const struct options *o)
 	l.as_is = o->request.as_is;
 	lock_open_to_ask(&l, o->request.deadline);
 	if (identity_of_self(&self) == -1 || holder_find(&h, &l, VIEW_ASKING, &self) == -1)
-		err(EX_OSERR, "%s: it cannot be told who holds it", o->name);
+		err(EX_OSERR, "%s: cannot tell who holds it", o->name);
 	if (h.record.kind == RECORD_FOREIGN)
 		refuse_content(&l);
 	lock_close(&l);

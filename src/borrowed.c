@@ -161,7 +161,7 @@ bool borrowed_was_exclusive(const struct lock *l)
 
 bool borrowed_take_to_unlock(struct lock *l, int fd, bool as_is)
 {
-	const struct lock_request r = { .shared = true, .local = true }; /* whatever it bears */
+	const struct lock_request r = { .shared = true, .local = true }; /* whatever it has */
 	struct stat s;
 
 	*l = lock_of(fd);

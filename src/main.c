@@ -102,7 +102,7 @@ static struct start prepare(const struct options *o)
 	if (o->fd != -1)
 		borrowed_lock(&s.lock, o->fd, &o->request);
 	if (identity_of_self(&s.self) == -1)
-		err(EX_OSERR, "%s: it cannot be told who we are", s.lock.name);
+		err(EX_OSERR, "%s: cannot tell who we are", s.lock.name);
 	return s;
 }
 

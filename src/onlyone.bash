@@ -11,7 +11,7 @@ _onlyone_takes_value() {
 	[[ $1 =~ ^-[^wEmck]*[wEmck]$ ]]
 }
 
-# TERM, or SIGTERM for who types it so.
+# TERM, or SIGTERM for whoever types it so.
 _onlyone_signals() {
 	local prefix='' name
 	[[ $1 == SIG* ]] && prefix=SIG

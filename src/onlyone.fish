@@ -1,6 +1,6 @@
 # fish completion for onlyone(1): options, LOCK, then COMMAND and whatever completes that.
 
-# Prints what can stand at the cursor, of `options fd lock command` (fd: the options behind --fd),
+# Prints what can stand at the cursor, of `options fd lock command` (fd: the options after --fd),
 # and then the words before it that are COMMAND's, one a line.
 function __onlyone_look
 	set -l words (commandline -opc)[2..]
@@ -58,7 +58,7 @@ function __onlyone_command
 	end
 end
 
-# TERM, or SIGTERM for who types it so.
+# TERM, or SIGTERM for whoever types it so.
 function __onlyone_signals
 	set -l sig ''
 	string match -q 'SIG*' -- (commandline -ct | string replace -- --signal= ''); and set sig SIG

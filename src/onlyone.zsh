@@ -12,7 +12,7 @@ _onlyone_command() {
 }
 
 local expl
-local -a string # an option behind --fd alone; else it comes behind LOCK
+local -a string # an option after --fd alone; else it comes after LOCK
 (($words[(I)--fd*])) && string=('(*)'{-c+,--command=}'[run a string with $SHELL]:string: ')
 
 # A descriptor takes LOCK's place (1), a question takes no COMMAND (*).

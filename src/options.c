@@ -228,7 +228,7 @@ static char **read_command(struct options *o, char **argv)
 {
 	if (o->string != NULL) { /* -c was among the options, after --fd */
 		if (o->fd == -1 || argv[0] != NULL)
-			errx(EX_USAGE, "-c stands behind LOCK and takes exactly one string");
+			errx(EX_USAGE, "-c comes after LOCK and takes exactly one string");
 		return shell_command(o, o->string);
 	}
 	if (argv[0] == NULL)

@@ -14,7 +14,7 @@ static void look(struct start *s, const struct lock *l, enum holder_view view)
 	/* Whoever refused us is there, if unknown; once the lock is ours, overlook nobody. */
 	if (view == VIEW_OURS) {
 		lock_release(l);
-		err(EX_OSERR, "%s: it cannot be seen whether another copy runs", l->name);
+		err(EX_OSERR, "%s: cannot tell whether another copy runs", l->name);
 	}
 	s->found = (struct holder){ .kind = HOLDER_UNSEEN, .is_locked = true };
 }

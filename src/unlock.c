@@ -15,7 +15,7 @@ static void clear_record(const struct lock *l)
 	struct record r;
 
 	if (identity_of_self(&self) == -1 || record_read(l, self.scope, &r) == -1)
-		err(EX_OSERR, "%s: it cannot be told which process the record names", l->name);
+		err(EX_OSERR, "%s: cannot tell which process the record names", l->name);
 	bool ours = record_life(&r) == PROCESS_ENDED || holder_is_beside_us(l, r.pid);
 	if (ours && r.kind == RECORD_PID && record_clear(l) == -1)
 		err(EX_IOERR, "%s: the record could not be cleared", l->name);
