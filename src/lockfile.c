@@ -133,7 +133,7 @@ static enum lock_outcome open_and_take(
 	struct lock *l, const struct lock_request *r, int64_t deadline)
 {
 	if (l->fd == -1) {
-		/* A directory is open already where somebody else had it the last time. */
+		/* A directory is open already if somebody else had it the last time. */
 		if (l->directory != -1 || is_directory(l->path)) {
 			if (r->as_is)
 				errx(EX_DATAERR, "%s: is a directory; --as-is is for files",

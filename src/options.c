@@ -271,7 +271,7 @@ static void check(const struct options *o)
 		errx(EX_USAGE, "--kill-after needs --signal");
 }
 
-/* A copy only where there is something to hide from a terminal. */
+/* A copy only if there is something to hide from a terminal. */
 static const char *printable(const char *path)
 {
 	char *copy = NULL;

@@ -68,7 +68,7 @@ static bool take(struct start *s)
  *   B locks the file, looks for others, and finds none.
  *   The file is moved away. A makes a new one and locks it. The old one is moved back, over it.
  *   B writes its record into the old file, runs, and ends.
- *   A looks for others, and finds none any more.
+ *   A looks for others, and no longer finds any.
  *   C locks the old file, where B's record vouches for it, and runs.
  *
  * A, whose file nobody finds, must not run now. So after the look it checks its file once more, and
