@@ -104,6 +104,7 @@ shared_with_nobody() {
 
 # As in a container, where root may look into nobody else's process.
 @test "another user's holder is named to root without CAP_SYS_PTRACE, by the user's own record" {
+	need_attributes
 	shared_with_nobody
 	need_no_sight
 	mkfifo -m 666 ready never
@@ -116,6 +117,7 @@ shared_with_nobody() {
 }
 
 @test "root's holder is named to a user who may read the lock file" {
+	need_attributes
 	shared_with_nobody
 	hold -m 644 lock
 	run -75 "${NOBODY[@]}" ./onlyone -s lock true
@@ -155,6 +157,7 @@ shared_with_nobody() {
 }
 
 @test "who holds what the command has left behind is named" {
+	need_attributes
 	run -0 onlyone lock sh -c 'sleep 600 3>&- >/dev/null 2>&1 & echo $$ $!'
 	told "held by PID ${output#* } (sleep): the recorded process ${output% *} has ended"
 }
@@ -271,7 +274,7 @@ shared_with_nobody() {
 }
 
 @test "nor is anybody by a record that another user has written into a file of his: it is refused, and PID 1 not named" {
-	need getfattr setfattr
+	need_attributes
 	shared_with_nobody
 	"${NOBODY[@]}" ./onlyone lock true
 	forge lock 1

@@ -171,6 +171,7 @@ signalled() {
 }
 
 @test "nor is another program that comes between, whatever the file says" {
+	need_attributes
 	need flock
 	server 'wait_for "go"; exit 0'
 	mkfifo go ready
@@ -217,6 +218,7 @@ signalled() {
 }
 
 @test "children that the holder leaves behind are waited for, and not signalled" {
+	need_attributes
 	mkfifo go
 	server 'unless (fork) {
 		$SIG{TERM} = sub { note "signals", "child" };
@@ -255,6 +257,7 @@ signalled() {
 }
 
 @test "to signal another user's holder takes the permission" {
+	need_attributes
 	let_nobody_in
 	hold -m 644 lock
 	chmod 644 lock

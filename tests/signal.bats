@@ -145,6 +145,7 @@ got() {
 }
 
 @test "survivors are not signalled: 75, and a line that names them" {
+	need_attributes
 	run -0 onlyone lock sh -c 'echo $$; sleep 600 3>&- >/dev/null 2>&1 & echo $!'
 	recorded=${lines[0]} child=${lines[1]}
 	eventually "the child runs" runs "$child" sleep
@@ -438,6 +439,7 @@ got() {
 }
 
 @test "another user's process: 77, and a line" {
+	need_attributes
 	let_nobody_in
 	hold lock
 	run -77 --separate-stderr as_nobody "$ONLYONE" --signal TERM lock
@@ -449,6 +451,7 @@ got() {
 }
 
 @test "another user's process, for root without CAP_SYS_PTRACE: by the user's own record" {
+	need_attributes
 	let_nobody_in
 	need_no_sight
 	install -d -o 65534 his
@@ -495,6 +498,7 @@ got() {
 }
 
 @test "-w waits for children that keep the lock, too" {
+	need_attributes
 	start lock 'sleep 600 3>&- & echo "$!" >child; echo >ready; wait'
 	child=$(cat child)
 	eventually "the child runs" runs "$child" sleep

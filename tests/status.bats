@@ -91,6 +91,7 @@ is_held_by() {
 # -- who --
 
 @test "survivors are named, all of them, and that the recorded process has ended" {
+	need_attributes
 	run -0 onlyone lock sh -c 'echo $$; for _ in 1 2; do sleep 600 3>&- >/dev/null 2>&1 & echo $!; done'
 	recorded=${lines[0]}
 	read -r one two < <(printf '%s\n' "${lines[1]}" "${lines[2]}" | sort -n | xargs)
@@ -241,6 +242,7 @@ held() {
 }
 
 @test "a process that inherited the recorded PID is not named" {
+	need_attributes
 	need_container
 	run -0 unshare --pid --fork --kill-child --mount-proc bash -ec '
 		next_pid_is 100
@@ -267,6 +269,7 @@ held() {
 
 # bats test_tags=native
 @test "another user's question: by the record, if the file may be read; else a clear line" {
+	need_attributes
 	let_nobody_in
 	hold lock
 	run -77 --separate-stderr as_nobody "$ONLYONE" --status lock
@@ -295,6 +298,7 @@ held() {
 
 # bats test_tags=native
 @test "with other users' processes hidden: the record's PID, or that nobody can be seen" {
+	need_attributes
 	need_unshare --mount --pid --fork --kill-child bash -ec 'mount -t proc -o hidepid=2 proc /proc; next_pid_is 50'
 	let_nobody_in
 	run -0 unshare --mount --pid --fork --kill-child bash -ec '
