@@ -110,6 +110,7 @@ asked() {
 
 # On a host with many processes that look takes long.
 @test "a living recorded holder is found without a look through /proc" {
+	need_attributes
 	need strace
 	hold lock
 	for question in --status --pid "--signal 0"; do
