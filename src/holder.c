@@ -200,14 +200,12 @@ static int find_recorded(struct holder *h, const struct lock *l, bool ours)
 
 	if (life == PROCESS_ENDED)
 		return 0;
-	if (ours && holder_is_beside_us(l, h->record.pid)) {
-		/*
-		 * Two children of a shell may have been lent one descriptor, and exclude each
-		 * other; but a process may lend its own to its children.
-		 */
-		bool is_lent_on = l->locking.shared || process_is_ancestor(h->record.pid);
-		return is_lent_on ? 0 : set_recorded(h, HOLDER_RECORDED);
-	}
+	/*
+	 * Two children of a shell that were lent one descriptor exclude each other; but a process may
+	 * lend its own to its children.
+	 */
+	if (ours && holder_is_beside_us(l, h->record.pid))
+		return process_is_ancestor(h->record.pid) ? 0 : set_recorded(h, HOLDER_RECORDED);
 	return set_recorded(h, life == PROCESS_LIVES ? HOLDER_WITHOUT_LOCK : HOLDER_HIDDEN);
 }
 

@@ -247,6 +247,18 @@ refused_without_a_lock() {
 	exec 9>&-
 }
 
+@test "nor does a shared one start beside it, which would take its exclusive lock from it" {
+	mkfifo ready release
+	exec 9<>lock
+	"$ONLYONE" --fd 9 sh -c 'echo >ready; read -r _ <release' 3>&- &
+	hear ready
+	run -75 onlyone -s --fd 9 touch ran
+	[[ ! -e ran && $(locks_of 9) == "$BOTH" ]]
+	say release
+	await "$!"
+	exec 9>&-
+}
+
 @test "who waits gets it through the same descriptor when the first command has ended" {
 	mkfifo ready release
 	exec 9>>lock
