@@ -182,6 +182,7 @@ signalled() {
 	eventually "the server is signalled" signalled TERM
 	eventually "it is waited for" waits_for "$REPLACER" "$SERVER"
 	kill -STOP "$REPLACER"
+	eventually "it is stopped" in_state T "$REPLACER"
 	say go
 	hear ready
 	kill -CONT "$REPLACER"
@@ -272,6 +273,7 @@ signalled() {
 @test "a holder that is stopped hears the signal, too" {
 	server 'exit 0'
 	kill -STOP "$SERVER"
+	eventually "it is stopped" in_state T "$SERVER"
 	run -0 onlyone --signal TERM -w 120 lock echo ran
 	[[ $output == ran ]]
 	signalled TERM
@@ -280,6 +282,7 @@ signalled() {
 @test "also without a command, but for signals that leave it stopped" {
 	server 'exit 0'
 	kill -STOP "$SERVER"
+	eventually "it is stopped" in_state T "$SERVER"
 	for signal in 0 STOP TSTP; do
 		run -0 onlyone --signal "$signal" lock
 		in_state T "$SERVER"
