@@ -117,6 +117,7 @@ refused() {
 }
 
 @test "the directory removed and made again is refused while the copy runs" {
+	need_mountinfo
 	mkdir data
 	hold data
 	rm -r data
@@ -129,6 +130,7 @@ refused() {
 }
 
 @test "the directory removed and made again is refused, also where a backup has linked its files" {
+	need_mountinfo
 	mkdir data
 	hold data
 	cp -al data backup
@@ -140,6 +142,7 @@ refused() {
 }
 
 @test "the directory emptied, renamed away and made again is refused while the copy runs" {
+	need_mountinfo
 	mkdir data
 	hold data
 	rm data/.onlyone # now nothing tells that it lives on elsewhere
@@ -298,6 +301,7 @@ refused() {
 }
 
 @test "renamed with its holder, whose data went along: it is free, until that directory is removed" {
+	need_mountinfo
 	mkdir data
 	hold data
 	mv data data.old

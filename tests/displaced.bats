@@ -332,6 +332,7 @@ believed() {
 # -- what was done to its directory --
 
 @test "its directory removed and made again while held" {
+	need_mountinfo
 	mkdir run
 	hold run/lock
 	rm -r run
@@ -340,6 +341,7 @@ believed() {
 }
 
 @test "its directory renamed and another put in its place while held" {
+	need_mountinfo
 	mkdir run
 	hold run/lock
 	mv run moved
@@ -351,6 +353,7 @@ believed() {
 }
 
 @test "an older directory moved back in its place while held: the record inside vouches for nothing" {
+	need_mountinfo
 	mkdir run
 	onlyone run/lock true
 	mv run older
@@ -362,6 +365,7 @@ believed() {
 }
 
 @test "an older directory moved back further up" {
+	need_mountinfo
 	mkdir -p srv/a/run
 	for _ in 1 2; do # the second record is later than the last change in its own directory
 		onlyone srv/a/run/lock true
@@ -376,6 +380,7 @@ believed() {
 }
 
 @test "an older directory moved back so far up that it cannot be seen" {
+	need_mountinfo
 	let_nobody_in
 	install -d -m 777 tree/shut/a/run
 	for _ in 1 2; do # as above
@@ -459,6 +464,7 @@ believed() {
 
 # In directories where that user may make no files: root gave him the lock file, or made them anew.
 @test "the holder is another user's, and locked what root has given to it: refused all the same" {
+	need_mountinfo
 	let_nobody_in
 	local lock
 	mkdir -m 755 given

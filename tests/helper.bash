@@ -255,6 +255,15 @@ need_attributes_in() {
 	rm "$probe"
 }
 
+# need_mountinfo: it has a line for the file system of this directory, unlike in a chroot whose root is
+# no mount point. Else a lock's name is that of the directory alone, and -v says so.
+need_mountinfo() {
+	local id
+	id=$(awk '/^mnt_id:/ { print $2 }' /proc/self/fdinfo/0 <.)
+	grep -q "^$id " /proc/self/mountinfo ||
+		missing mountinfo "no line in mountinfo for the file system of $PWD" "a / that is a mount point"
+}
+
 # need_way_up: the directories above this one can be seen, up to the root of the file system or one
 # below it. Else nothing vouches for a record.
 need_way_up() {

@@ -280,6 +280,7 @@ waits() {
 }
 
 @test "-v and --verbose say who is waited for and how long it took" {
+	need_mountinfo
 	need_attributes
 	local option
 	for option in -v --verbose; do
@@ -295,6 +296,7 @@ waits() {
 }
 
 @test "-v has nothing to say where nothing is waited for or amiss" {
+	need_mountinfo
 	need_attributes
 	run -0 --separate-stderr onlyone -v lock true
 	[[ -z $output && -z $stderr ]]

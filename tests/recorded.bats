@@ -82,6 +82,7 @@ load helper
 }
 
 @test "-v says that the command that has closed the lock is waited for, and how long" {
+	need_mountinfo
 	desert lock
 	"$ONLYONE" -v -b lock true 2>said 3>&- &
 	waiter=$!
@@ -126,6 +127,7 @@ load helper
 }
 
 @test "--force starts beside the command that has closed the lock, and -v says so" {
+	need_mountinfo
 	desert lock
 	run -0 --separate-stderr onlyone --force lock touch ran
 	[[ -e ran && -z $stderr ]]
@@ -521,6 +523,7 @@ need_trusted_attributes() {
 }
 
 @test "where only root has attributes, root's starts are guarded by those" {
+	need_mountinfo
 	need_trusted_attributes
 	without_user_attributes
 	desert lock
@@ -536,6 +539,7 @@ need_trusted_attributes() {
 }
 
 @test "where only root has attributes, another user's start goes on without" {
+	need_mountinfo
 	let_nobody_in
 	chmod 777 .
 	without_user_attributes
@@ -545,6 +549,7 @@ need_trusted_attributes() {
 }
 
 @test "with user attributes -v has nothing to say about them" {
+	need_mountinfo
 	need_attributes
 	run -0 --separate-stderr onlyone -v lock true
 	[[ -z $stderr ]]
