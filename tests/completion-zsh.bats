@@ -38,56 +38,67 @@ offered() {
 
 @test "options are offered, all that --help tells of" {
 	need zsh
+	need_terminal
 	it_offers_all_options
 }
 
 @test "an option is completed, also behind another one and its value" {
 	need zsh
+	need_terminal
 	it_offers_an_option
 }
 
 @test "--signal offers the names of signals, with SIG for who types SIG" {
 	need zsh
+	need_terminal
 	it_offers_signals
 }
 
 @test "onlyone knows every signal that is offered" {
 	need zsh
+	need_terminal
 	it_offers_only_signals
 }
 
 @test "for a number nothing is offered" {
 	need zsh
+	need_terminal
 	it_offers_no_number
 }
 
 @test "LOCK is a file or a directory, whatever its name" {
 	need zsh
+	need_terminal
 	it_offers_a_lock
 }
 
 @test "behind LOCK a command is offered, and behind that files" {
 	need zsh
+	need_terminal
 	it_offers_a_command
 }
 
 @test "behind LOCK and --fd, -c is offered, and for its string nothing" {
 	need zsh
+	need_terminal
 	it_offers_a_string
 }
 
 @test "a command's own options are none of onlyone's" {
 	need zsh
+	need_terminal
 	it_offers_no_options_of_a_command
 }
 
 @test "behind the lock that is asked about nothing is offered" {
 	need zsh
+	need_terminal
 	it_offers_nothing_behind_a_question
 }
 
 @test "the command's own completion follows" {
 	need zsh
+	need_terminal
 	offers 'onlyone -w 5 lock timeout --pre' --preserve-status
 	offers 'onlyone --fd 9 timeout --pre' --preserve-status
 	offers 'onlyone a:b timeout --pre' --preserve-status

@@ -234,6 +234,7 @@ package_of() {
 	readelf) echo binutils ;;
 	redis-cli) echo redis-server ;;
 	s6-setlock) echo s6 ;;
+	script) echo bsdutils ;;
 	setlock) echo daemontools ;;
 	ssh | ssh-keygen) echo openssh-client ;;
 	sshd) echo openssh-server ;;
@@ -286,6 +287,13 @@ need_orphaned_locks() {
 			"the PID namespace of the machine"
 	exec {fd}>&-
 	rm probe
+}
+
+# need_terminal: a terminal of the test's own.
+need_terminal() {
+	need script
+	script -qec true /dev/null </dev/null >/dev/null 2>&1 ||
+		missing terminals "no terminal can be made" "a /dev/pts"
 }
 
 # need_unshare OPTION... [COMMAND...]: namespaces of one's own, and COMMAND can be done in them.

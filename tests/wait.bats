@@ -367,7 +367,7 @@ terminal() {
 }
 
 @test "on a terminal a wait is told, once" {
-	need script
+	need_terminal
 	hold lock
 	run -75 terminal 'onlyone -w 3 lock touch ran'
 	[[ ${lines[0]} == "onlyone: lock: waiting: held by PID $HOLDER (sh)" ]]
@@ -380,7 +380,7 @@ terminal() {
 }
 
 @test "not with -q, not where nobody waits, and not where messages go elsewhere" {
-	need script
+	need_terminal
 	hold lock
 	run -75 terminal 'onlyone -q -w 0.3 lock touch ran'
 	[[ -z $output ]]
