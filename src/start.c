@@ -80,11 +80,11 @@ static bool is_worth_something(const struct start *s)
 	       lock_has_stayed(&s->lock, &s->found.seen);
 }
 
-/* The caller of --fd takes back the lock that it had closed. */
 bool is_the_caller(const struct start *s)
 {
-	return s->is_ours && s->o->command == NULL && s->found.kind == HOLDER_WITHOUT_LOCK &&
-	       s->found.record.pid == getppid();
+	return s->is_ours && s->o->command == NULL && !s->found.is_displaced &&
+	       s->found.record.pid == getppid() &&
+	       record_life(&s->found.record) == PROCESS_LIVES;
 }
 
 static bool is_forced(const struct start *s)

@@ -31,7 +31,10 @@ bool find_another_copy(struct start *s);
 /* The recorded process lives, or may, without the lock: that is what --force is for. */
 bool can_be_forced(const struct start *s);
 
-/* If so: it is the caller of --fd, who takes back the lock that it had closed. */
+/*
+ * The recorded process itself is the caller of --fd without a command: a guarded command that takes
+ * its lock back, or takes it once more. Its record stays, and guards it.
+ */
 bool is_the_caller(const struct start *s);
 
 #endif

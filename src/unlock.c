@@ -2,13 +2,17 @@
 
 #include "borrowed.h"
 #include "holder.h"
+#include "process.h"
 #include "record.h"
 #include "status.h"
 
 #include <err.h>
 #include <stdlib.h>
 
-/* Empties the record, unless it is that of a process that lives and has merely closed its lock. */
+/*
+ * Empties the record, unless it is that of a process that lives: one that has merely closed its lock,
+ * or another that was lent the same descriptor.
+ */
 static void clear_record(const struct lock *l)
 {
 	struct identity self = { .scope = 0 };
@@ -16,7 +20,8 @@ static void clear_record(const struct lock *l)
 
 	if (identity_of_self(&self) == -1 || record_read(l, self.scope, &r) == -1)
 		err(EX_OSERR, "%s: cannot tell which process the record names", l->name);
-	bool ours = record_life(&r) == PROCESS_ENDED || holder_is_beside_us(l, r.pid);
+	bool ours = record_life(&r) == PROCESS_ENDED ||
+		    (process_is_ancestor(r.pid) && holder_is_beside_us(l, r.pid));
 	if (ours && r.kind == RECORD_PID && record_clear(l) == -1)
 		err(EX_IOERR, "%s: the record could not be cleared", l->name);
 }

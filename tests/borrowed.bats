@@ -259,6 +259,35 @@ refused_without_a_lock() {
 	exec 9>&-
 }
 
+@test "-u leaves the record of another command that was lent the descriptor and still runs" {
+	need_attributes
+	mkfifo ready release
+	exec 9>>lock
+	"$ONLYONE" --fd 9 sh -c 'echo >ready; read -r _ <release' 3>&- &
+	command=$!
+	hear ready
+	onlyone -u --fd 9
+	[[ $(cat lock) == "$command" ]]
+	exec 9>&-
+	run -75 onlyone lock touch ran
+	[[ ! -e ran ]]
+	say release
+	await "$command"
+	run -0 onlyone lock true
+}
+
+@test "a guarded command that takes its own lock once more stays guarded" {
+	need_attributes
+	mkfifo ready release
+	# shellcheck disable=SC2016 # bash expands it
+	"$ONLYONE" lock bash -c 'onlyone --fd "$ONLYONE_FD"; exec {ONLYONE_FD}>&-; echo >ready; read -r _ <release' 3>&- &
+	hear ready
+	run -75 onlyone lock touch ran
+	[[ ! -e ran ]]
+	say release
+	await "$!"
+}
+
 @test "who waits gets it through the same descriptor when the first command has ended" {
 	mkfifo ready release
 	exec 9>>lock
