@@ -88,7 +88,7 @@ static int look_at_lock(const struct lock *l, bool can_name)
 		return -1;
 	size_t first = l->fd != -1 && l->fs.fcntl_only ? 1 : 0; /* the file comes first */
 	for (size_t i = first; flocked == 0 && i < count; i++)
-		flocked = lockers_flocked(&targets[i], unique[i], l->as_is, can_name);
+		flocked = lockers_flocked(&targets[i], unique[i], can_name);
 	if (flocked != 1)
 		return flocked == -1 ? -1 : LOCK_FREE;
 	return l->as_is ? LOCK_HELD_BY_ONE : LOCK_HELD_BY_ANY;

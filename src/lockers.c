@@ -187,16 +187,27 @@ static int count_listed(const struct locker_target *t, bool is_unique)
 	return flocked > marked ? flocked - marked : 0;
 }
 
-int lockers_flocked(const struct locker_target *t, bool is_unique, bool as_is, bool can_name)
+/*
+ * In another PID namespace than the first /proc/locks leaves out the flock(2) locks whose taker has
+ * ended, or is outside (locks_translate_pid() in fs/locks.c).
+ */
+static bool is_list_whole(void)
+{
+	static const char first[] = "pid:[4026531836]"; /* PROC_PID_INIT_INO of linux/proc_ns.h */
+	char namespace[64];
+	ssize_t length = readlink("/proc/self/ns/pid", namespace, sizeof namespace);
+
+	return length == (ssize_t) strlen(first) && memcmp(namespace, first, strlen(first)) == 0;
+}
+
+int lockers_flocked(const struct locker_target *t, bool is_unique, bool can_name)
 {
 	struct lockers found;
 	int listed = count_listed(t, is_unique);
 
 	if (listed == -1)
 		return -1;
-	if (listed == 0 && !as_is)
-		return 0; /* the lock of fcntl(2) would have told */
-	if ((listed > 0 && is_unique) || !can_name)
+	if (!can_name || (listed > 0 && is_unique) || (listed == 0 && is_list_whole()))
 		return listed > 0;
 	if (lockers_find(&found, t, 1) == -1)
 		return -1;

@@ -61,11 +61,10 @@ bool locker_is(pid_t pid, const struct locker_target *targets, size_t count);
 
 /*
  * Whether somebody has a flock(2) lock on the target, on which nobody has one of fcntl(2): 1, 0, or
- * -1 with errno. If other files may have the same numbers (not is_unique), a process that has this
- * one open proves it, and a process that we cannot look into might. In a PID namespace /proc/locks
- * omits locks whose taker has ended: if there is no other lock (as_is), we look at the processes in
- * any case.
+ * -1 with errno. If other files may bear the same numbers (not is_unique), a process that has this
+ * one open proves it, and what cannot be seen counts. Where the list of locks is not whole, the
+ * processes are asked in any case.
  */
-int lockers_flocked(const struct locker_target *t, bool is_unique, bool as_is, bool can_name);
+int lockers_flocked(const struct locker_target *t, bool is_unique, bool can_name);
 
 #endif

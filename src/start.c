@@ -83,8 +83,7 @@ static bool is_worth_something(const struct start *s)
 bool is_the_caller(const struct start *s)
 {
 	return s->is_ours && s->o->command == NULL && !s->found.is_displaced &&
-	       s->found.record.pid == getppid() &&
-	       record_life(&s->found.record) == PROCESS_LIVES;
+	       s->found.record.pid == getppid() && record_life(&s->found.record) == PROCESS_LIVES;
 }
 
 static bool is_forced(const struct start *s)
@@ -106,8 +105,6 @@ bool find_another_copy(struct start *s)
 		}
 		if (is_worth_something(s))
 			return s->found.kind != HOLDER_NONE && !is_the_caller(s) && !is_forced(s);
-		lock_release(&s->lock);
-		lock_close(&s->lock);
 	}
 	errx(EX_OSERR, "%s: is moved or changed again and again", s->lock.name);
 }

@@ -645,7 +645,6 @@ not_named() {
 
 # As over a socket (unix(7), SCM_RIGHTS): a daemon of root's has the user's lock.
 @test "a daemon that has another user's lock is not named by a record of a process of that user's" {
-	need_orphaned_locks
 	need_sight
 	need flock
 	install -d -o 65534 his

@@ -423,7 +423,9 @@ lock_has_stayed:
 		:: looked && !(IS_CURRENT && stayed[me]) ->
 #endif
 			printf("start %d: has not stayed\n", me);
-			goto anew
+			found = false;
+			looked = false;
+			goto is_current /* lock_take() finds it locked */
 #endif
 		:: else
 		fi;
