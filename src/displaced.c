@@ -185,6 +185,7 @@ int displaced_find(struct displaced *d, const struct lock *l, bool ours, bool ca
 
 bool displaced_is_ruled_out(const struct lock *l, const struct record *r)
 {
-	return r->untouched_since != 0 && !l->borrowed && !l->fs.remote && !l->is_mounted_over &&
-	       l->mount != UINT64_MAX && way_is_older(&l->way, l->parent_fd, r->untouched_since);
+	return r->untouched_since != 0 && l->fs.moves_show && !l->borrowed && !l->fs.remote &&
+	       !l->is_mounted_over && l->mount != UINT64_MAX &&
+	       way_is_older(&l->way, l->parent_fd, r->untouched_since);
 }

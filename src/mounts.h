@@ -12,9 +12,14 @@
 #include <stdint.h>
 
 struct filesystem {
-	char type[32];   /* as in mountinfo */
-	bool plain;      /* keeps locks in this kernel alone, and is known to show them */
-	bool moves_show; /* in the ctime of what is moved, even in an exchange (way.h) */
+	char type[32]; /* as in mountinfo */
+	bool plain;    /* keeps locks in this kernel alone, and is known to show them */
+	/*
+	 * Moving a file or directory changes its own ctime, too, also where two change places: else
+	 * no record can vouch. XFS changes that of their directory alone (xfs_cross_rename), and
+	 * overlayfs does as the file system below it.
+	 */
+	bool moves_show;
 	/*
 	 * Only fcntl(2) locks: here flock(2) locks are locks of the same bytes (NFS, 9p), or
 	 * conflict with them (SMB).

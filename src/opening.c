@@ -205,7 +205,6 @@ static int look_at_mount(struct lock *l, int parent, const char *file)
 	l->mount = m.id;
 	l->mark = mark_of(parent, file, found, &l->way);
 	int failed = l->mark == 0 ? -1 : filesystem_look(&l->fs, found, parent);
-	l->way.moves_show = l->fs.moves_show;
 	free(text);
 	return failed;
 }

@@ -45,7 +45,7 @@ static bool hides_parent(const struct way *way, int level)
 /* Whether a directory that was changed may have been moved, or what is in it and on the way. */
 static bool may_be_moved(const struct way *way, int level, bool changed, bool below_changed)
 {
-	return changed && (below_changed || hides_parent(way, level) || !way->moves_show);
+	return changed && (below_changed || hides_parent(way, level));
 }
 
 /*

@@ -1,12 +1,11 @@
 /*
  * The way to a lock: the directories above it, and whether the lock file or one of them was moved.
- * Their ctimes tell, which nobody can set back.
+ * Their ctimes show that, which nobody can set back.
  *
- * Moving something changes its own ctime and that of the directory it is in. So nothing on the way
- * was moved if, of any two neighbours on it, at least one has kept its ctime; so others may make
- * files of their own in its directories. But if two names in one directory change places
- * (RENAME_EXCHANGE), some file systems change that directory's ctime alone (fs/xfs/xfs_inode.c,
- * xfs_cross_rename): there every directory must have kept its ctime.
+ * Moving something changes its own ctime and that of the directory it is in. So if of any two
+ * neighbours on the way one is as it was, nothing on it was moved; and others may make files of
+ * their own in these directories as they like. Not every file system changes both (mounts.h): where
+ * one does not, none of this holds.
  */
 #ifndef WAY_H
 #define WAY_H
@@ -16,9 +15,8 @@
 #include <stdint.h>
 
 struct way {
-	int depth;       /* levels above the parent, up to the mount's root; -1 if not known */
-	bool is_whole;   /* the file system itself is mounted, not a directory in it */
-	bool moves_show; /* in the ctime of what was moved, too (mounts.h) */
+	int depth;     /* levels above the parent, up to the mount's root; -1 if not known */
+	bool is_whole; /* the file system itself is mounted, not a directory in it */
 };
 
 /*

@@ -89,6 +89,13 @@ somebody_waits_for_ever() {
 	always start -DBORROWED -DFILE_ACTS=2
 }
 
+@test "no two commands run at once where no record vouches, though no times tell of moves" {
+	always start -DWITHOUT_VOUCHING -DFILE_ACTS=3 -DEXCHANGES
+	always start -DWITHOUT_VOUCHING -DDIRECTORY_ACTS=4 -DEXCHANGES
+	always start -DWITHOUT_VOUCHING -DDIRECTORY -DDIRECTORY_ACTS=3
+	always start -DWITHOUT_VOUCHING -DBORROWED -DFILE_ACTS=2
+}
+
 # -- and each safeguard is needed --
 
 # displaced.bats: removed while held, replaced by an empty file while held
