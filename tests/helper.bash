@@ -18,7 +18,7 @@ export NO_RECORD="holds something that is no lock record, left alone; empty it i
 
 # For how many seconds an event is waited for. It takes milliseconds; the rest is for machines that
 # have much else to do.
-export PATIENCE=120
+export PATIENCE=${PATIENCE:-120}
 
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return
@@ -421,7 +421,12 @@ in_state() {
 	grep -q "^State:[[:space:]]*$1" "/proc/$2/status"
 }
 
-# Whether process $1 waits for process $2: it has a pidfd of it.
-waits_for() {
+# Whether process $1 has a pidfd of process $2.
+has_pidfd_of() {
 	grep -qs "^Pid:[[:space:]]*$2\$" "/proc/$1/fdinfo/"*
+}
+
+# Whether process $1 waits for process $2: with no lock in hand. (A start first gives it a moment.)
+waits_for() {
+	has_pidfd_of "$@" && ! grep -qs ^lock: "/proc/$1/fdinfo/"*
 }

@@ -350,7 +350,7 @@ got() {
 	container=$output
 	[[ $container =~ ^[0-9]+$ && $container != "$bystander" ]]
 	reader 0 1 "$bystander" <data
-	waits_for "$READER" "$bystander"
+	has_pidfd_of "$READER" "$bystander"
 	run -0 onlyone --pid data
 	[[ $output == "$container" ]]
 	run -0 onlyone --status data
@@ -370,7 +370,7 @@ got() {
 	setfattr -x user.onlyone lock
 	by_hand "$bystander" lock
 	reader "${BEHIND_MARKS[@]}" "$bystander" <lock
-	waits_for "$READER" "$bystander"
+	has_pidfd_of "$READER" "$bystander"
 	run -0 onlyone --pid lock
 	[[ $output == "$HOLDER" ]]
 	run -0 onlyone --status lock
@@ -402,7 +402,7 @@ got() {
 	setfattr -x user.onlyone "$low"
 	by_hand "$bystander" "$low"
 	reader $((at[$low] + 1)) 1 "$bystander" <"$low"
-	waits_for "$READER" "$bystander"
+	has_pidfd_of "$READER" "$bystander"
 	run -75 onlyone --signal KILL "$high"
 	run -0 onlyone --status "$high"
 	[[ $output == *"PID $HOLDER ("* && $output != *"PID $bystander"* ]]
