@@ -26,8 +26,8 @@ static bool is_of_our_kind(const struct lock *l, const struct procfs_lock *lock)
 static bool is_candidate(
 	const struct lock *l, const struct procfs_lock *lock, const struct procfs_lock *own)
 {
-	return is_of_our_kind(l, lock) && lock->exclusive && lock->major == own->major &&
-	       lock->minor == own->minor &&
+	return is_of_our_kind(l, lock) && lock->exclusive && lock->start == 0 &&
+	       lock->major == own->major && lock->minor == own->minor &&
 	       (mark_same_directory(lock->end, l->mark) || mark_same_path(lock->end, l->mark));
 }
 

@@ -163,28 +163,27 @@ bool locker_is(pid_t pid, const struct locker_target *targets, size_t count)
 }
 
 /*
- * How many flock(2) locks /proc/locks lists on the target, or -1 with errno. If other files may
- * have the same numbers, those of our own kind are left out, which come with a marked lock of
- * fcntl(2): nobody has such a lock on the target itself (lock_state), so they are on other files.
+ * How many flock(2) locks /proc/locks lists with the target's numbers, or -1 with errno; and how many
+ * marked locks of fcntl(2). Nobody has one of these on the target itself (lock_state), so they are on
+ * other files, and so, as it seems, are as many of the former: that is how we lock.
  */
-static int count_listed(const struct locker_target *t, bool is_unique)
+static int count_listed(const struct locker_target *t, int *marked)
 {
 	struct procfs_lock lock;
 	size_t pieces;
-	int flocked = 0, marked = 0;
+	int flocked = 0;
 
+	*marked = 0;
 	char *list = procfs_read("/proc/locks", &pieces);
 	if (list == NULL)
 		return errno == ENOENT ? 0 : -1;
 	for (const char *at = list; procfs_next_lock(&at, &lock);) {
 		bool same = procfs_same_numbers(&lock, &t->lock);
 		flocked += same && lock.family == PROCFS_FLOCK;
-		marked += same && mark_is_borne_by(&lock);
+		*marked += same && mark_is_borne_by(&lock);
 	}
 	free(list);
-	if (is_unique)
-		return flocked;
-	return flocked > marked ? flocked - marked : 0;
+	return flocked;
 }
 
 /*
@@ -203,7 +202,7 @@ static bool is_list_whole(void)
 int lockers_flocked(const struct locker_target *t, bool is_unique, bool can_name)
 {
 	struct lockers found;
-	int listed = count_listed(t, is_unique);
+	int marked, listed = count_listed(t, &marked);
 
 	if (listed == -1)
 		return -1;
@@ -212,7 +211,7 @@ int lockers_flocked(const struct locker_target *t, bool is_unique, bool can_name
 	if (lockers_find(&found, t, 1) == -1)
 		return -1;
 	bool hidden = !found.complete || geteuid() != 0;
-	int held = found.count > 0 || (listed > 0 && hidden);
+	int held = found.count > 0 || (listed > marked && hidden);
 	lockers_free(&found);
 	return held;
 }

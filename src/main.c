@@ -131,8 +131,8 @@ static void write_record(const struct start *s)
 			cannot_write(s, "the record");
 		return;
 	}
-	if (is_the_caller(s))
-		return; /* its record stays, and guards it as the command that it is */
+	if (is_under_its_lock(s))
+		return;
 	if (r.who.pid == 0)
 		r.who.pid = getpid(); /* /proc did not tell it */
 	if (for_caller)

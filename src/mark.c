@@ -78,7 +78,7 @@ static int hash_path(
 	fdinfo_path(link, parent);
 	ssize_t length = readlink(link, path, sizeof path - 1);
 	if (length == -1)
-		return errno == ENOENT || errno == ENAMETOOLONG ? 0 : -1;
+		return errno == ENAMETOOLONG ? 0 : -1;
 	path[length] = '\0';
 	return hash_below(m, path, name, h, way);
 }

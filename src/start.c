@@ -82,8 +82,14 @@ static bool is_worth_something(const struct start *s)
 
 bool is_the_caller(const struct start *s)
 {
-	return s->is_ours && s->o->command == NULL && !s->found.is_displaced &&
-	       s->found.record.pid == getppid() && record_life(&s->found.record) == PROCESS_LIVES;
+	return s->is_ours && s->o->command == NULL && s->found.kind == HOLDER_WITHOUT_LOCK &&
+	       s->found.record.pid == getppid();
+}
+
+bool is_under_its_lock(const struct start *s)
+{
+	return is_the_caller(s) || (s->is_ours && s->found.kind == HOLDER_NONE &&
+					   record_life(&s->found.record) == PROCESS_LIVES);
 }
 
 static bool is_forced(const struct start *s)

@@ -31,10 +31,13 @@ bool find_another_copy(struct start *s);
 /* The recorded process lives, or may, without the lock: that is what --force is for. */
 bool can_be_forced(const struct start *s);
 
-/*
- * The recorded process itself is the caller of --fd without a command: a guarded command that takes
- * its lock back, or takes it once more. Its record stays, and guards it.
- */
+/* And it is the caller of --fd without a command, who takes back the lock that it had closed. */
 bool is_the_caller(const struct start *s);
+
+/*
+ * The recorded process is the caller, or an ancestor that has lent us its lock (--fd). Its record
+ * stays, and guards it.
+ */
+bool is_under_its_lock(const struct start *s);
 
 #endif

@@ -288,6 +288,18 @@ refused_without_a_lock() {
 	await "$!"
 }
 
+@test "nor is its guard taken by a child that it lends the lock to" {
+	need_attributes
+	mkfifo ready release
+	# shellcheck disable=SC2016 # bash expands it
+	"$ONLYONE" lock bash -c 'onlyone --fd "$ONLYONE_FD" true; exec {ONLYONE_FD}>&-; echo >ready; read -r _ <release' 3>&- &
+	hear ready
+	run -75 onlyone lock touch ran
+	[[ ! -e ran ]]
+	say release
+	await "$!"
+}
+
 @test "who waits gets it through the same descriptor when the first command has ended" {
 	mkfifo ready release
 	exec 9>>lock
@@ -296,7 +308,7 @@ refused_without_a_lock() {
 	hear ready
 	"$ONLYONE" -b --fd 9 touch ran 3>&- &
 	second=$!
-	eventually "the second waits" waits_for "$second" "$command"
+	eventually "the second waits" has_pidfd_of "$second" "$command"
 	[[ ! -e ran ]]
 	say release
 	await "$command"
@@ -317,8 +329,8 @@ refused_without_a_lock() {
 }
 
 @test "a command that has the lock may run something under it, and that again, by lending the descriptor on" {
-	run -0 onlyone lock bash -c 'onlyone --fd "$ONLYONE_FD" bash -c '\''(onlyone --fd "$ONLYONE_FD" sh -c "echo \$\$; cat lock"; :); :'\''; :'
-	[[ ${lines[0]} == "${lines[1]}" ]]
+	run -0 onlyone lock bash -c 'echo $$; onlyone --fd "$ONLYONE_FD" bash -c '\''(onlyone --fd "$ONLYONE_FD" sh -c "cat lock"; :); :'\''; :'
+	[[ ${lines[0]} == "${lines[1]}" ]] # the first one stays the recorded one
 	run -0 bash -c 'exec 9>>lock; onlyone --fd 9 bash -c '\''onlyone --fd 9 echo ran; :'\''; :'
 	[[ $output == ran ]]
 }
