@@ -25,11 +25,13 @@ on_disk() {
 KINDS=(ext4 ext4_whole_seconds xfs btrfs btrfs_subvolume overlay overlay_on_two tmpfs vfat bindfs bindfs_forwarding
 	sshfs fuse_overlayfs)
 
+traits_ext4=moved
 mount_ext4() {
 	needs mkfs.ext4 e2fsprogs
 	on_disk ext4 "$1" mkfs.ext4 -q
 }
 
+traits_ext4_whole_seconds=moved
 # Small inodes have no room for fractions of a second.
 mount_ext4_whole_seconds() {
 	needs mkfs.ext4 e2fsprogs
@@ -38,16 +40,19 @@ mount_ext4_whole_seconds() {
 	[[ $(stat -c %y "$1/probe") == *.000000000* ]]
 }
 
+traits_xfs=moved
 mount_xfs() {
 	needs mkfs.xfs xfsprogs
 	on_disk xfs "$1" mkfs.xfs -q
 }
 
+traits_btrfs=moved
 mount_btrfs() {
 	needs mkfs.btrfs btrfs-progs
 	on_disk btrfs "$1" mkfs.btrfs -q
 }
 
+traits_btrfs_subvolume=moved
 mount_btrfs_subvolume() {
 	needs mkfs.btrfs btrfs-progs
 	mkdir whole
@@ -56,7 +61,7 @@ mount_btrfs_subvolume() {
 	mount -t btrfs -o loop,subvol=subvolume disk.* "$1"
 }
 
-traits_overlay=layers
+traits_overlay='layers moved'
 # Its layers on a file system that can be the upper one, which that below /tmp need not be.
 mount_overlay() {
 	needs_kernel overlay
@@ -67,7 +72,7 @@ mount_overlay() {
 	mount -t overlay -o lowerdir=layers/lower,upperdir=layers/upper,workdir=layers/work none "$1"
 }
 
-traits_overlay_on_two=layers
+traits_overlay_on_two='layers moved'
 mount_overlay_on_two() {
 	needs_kernel overlay
 	mkdir lower layers
@@ -78,6 +83,7 @@ mount_overlay_on_two() {
 	mount -t overlay -o lowerdir=lower,upperdir=layers/upper,workdir=layers/work none "$1"
 }
 
+traits_tmpfs=moved
 mount_tmpfs() {
 	mount -t tmpfs none "$1"
 }
@@ -133,6 +139,7 @@ mount_sshfs() {
 		"root@$address:$PWD/below" "$1"
 }
 
+traits_fuse_overlayfs=moved
 mount_fuse_overlayfs() {
 	needs_fuse fuse-overlayfs
 	mkdir {lower,upper,work}
