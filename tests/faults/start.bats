@@ -106,7 +106,7 @@ held() {
 		exec 9>&-
 		rm -f lock
 		exec 9>>lock
-		"$ONLYONE" --fd 9
+		eventually "the descriptor is locked" "$ONLYONE" -q --fd 9
 	}
 	act() {
 		traced "$PROGRAM" -w 0.01 lock "$GUARDED" 9>&-
