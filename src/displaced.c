@@ -118,8 +118,8 @@ static bool has_gone_along(const struct lock *l, const struct locker *locker, ui
 	       strcmp(slash + 1, LOCK_IN_DIRECTORY) == 0;
 }
 
-/* Keeps only the lockers of one target; whether there are any. */
-static bool keep_only(struct lockers *found, size_t target)
+/* Keeps only the lockers of one target. */
+static void keep_only(struct lockers *found, size_t target)
 {
 	size_t kept = 0;
 
@@ -127,7 +127,6 @@ static bool keep_only(struct lockers *found, size_t target)
 		if (found->all[i].target == target)
 			found->all[kept++] = found->all[i];
 	found->count = kept;
-	return kept > 0;
 }
 
 static bool went(const struct lock *l, const struct candidates *c, size_t target,

@@ -75,20 +75,19 @@ static bool is_proven(
 static int look_at_descriptor(struct lockers *found, pid_t pid, const char *fd,
 	const struct locker_target *targets, size_t count)
 {
-	char path[PROCESS_PATH + NAME_MAX], fdinfo[FDINFO_SIZE];
+	char link[PROCESS_PATH + NAME_MAX], path[PROCESS_PATH + NAME_MAX], fdinfo[FDINFO_SIZE];
 	struct procfs_lock lock;
 
 	/*
 	 * Files only: to show an epoll instance the kernel waits for whoever is polling it, and
 	 * that may be for ever, on a file server of that user's own.
 	 */
-	snprintf(path, sizeof path, "/proc/%d/fd/%s", (int) pid, fd);
-	if (readlink(path, fdinfo, 1) == 1 && *fdinfo != '/')
+	snprintf(link, sizeof link, "/proc/%d/fd/%s", (int) pid, fd);
+	if (readlink(link, fdinfo, 1) == 1 && *fdinfo != '/')
 		return 0;
 	snprintf(path, sizeof path, "/proc/%d/fdinfo/%s", (int) pid, fd);
 	if (procfs_peek(path, fdinfo, sizeof fdinfo) == -1)
 		return 0; /* closed in between */
-	snprintf(path, sizeof path, "/proc/%d/fd/%s", (int) pid, fd);
 	for (const char *at = strstr(fdinfo, "\nlock:");
 		at != NULL && procfs_next_lock(&at, &lock);)
 		for (size_t i = 0; i < count; i++) {
@@ -96,9 +95,9 @@ static int look_at_descriptor(struct lockers *found, pid_t pid, const char *fd,
 				.target = i,
 				.exclusive = lock.exclusive,
 				.has_ours = lock.exclusive && mark_is_borne_by(&lock) };
-			if (!fits(&lock, &targets[i]) || !is_proven(found, path, &targets[i], &l))
+			if (!fits(&lock, &targets[i]) || !is_proven(found, link, &targets[i], &l))
 				continue;
-			read_path(path, l.path, sizeof l.path);
+			read_path(link, l.path, sizeof l.path);
 			if (add(found, &l) == -1)
 				return -1;
 		}
