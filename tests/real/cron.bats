@@ -1,22 +1,14 @@
 #!/usr/bin/env bats
 # cron in the foreground, with crontabs and a /run of its own, so that nothing of the machine's is
 # read or changed.
+# shellcheck disable=SC2154 # cron_with sets own_cron
 
 load helper
 
 # setup_cron LINE...: with $own_cron in front, cron finds only these. An empty file `up` is made when
 # it starts.
 setup_cron() {
-	need_own_run
-	need cron
-	printf '%s\n' "PATH=$PATH" 'MAILTO=""' "ONLYONE_TEST=$ONLYONE_TEST" \
-		"@reboot root touch $PWD/up" "$@" >table
-	mkdir empty
-	own_cron=("${OWN_RUN[@]}" sh -ec '
-		mount --bind table /etc/crontab
-		mount --bind empty /etc/cron.d
-		mount --bind empty /var/spool/cron/crontabs
-		exec "$@"' sh)
+	cron_with "@reboot root touch $PWD/up" "$@"
 }
 
 answers() {

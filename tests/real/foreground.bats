@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # The manual's table of servers: how each stays in the foreground, where it is the very process that
 # onlyone was; and what becomes of the lock where it goes into the background.
+# shellcheck disable=SC2154 # cron_with sets own_cron
 
 load helper
 
@@ -79,23 +80,7 @@ end() {
 	need_nobody
 	need nginx
 	let_others_in
-	cat >nginx.conf <<-CONF
-		pid nginx.pid;
-		user nobody $(id -gn nobody);
-		events {}
-		http {
-			access_log off;
-			client_body_temp_path temp;
-			proxy_temp_path temp;
-			fastcgi_temp_path temp;
-			uwsgi_temp_path temp;
-			scgi_temp_path temp;
-			server {
-				listen $ADDRESS:7000;
-				location / { return 200 "hello\n"; }
-			}
-		}
-	CONF
+	nginx_with hello
 	nginx=(nginx -p "$PWD" -e error.log -c nginx.conf)
 	answers() {
 		[[ $(http "$ADDRESS" 7000) == *hello ]]
@@ -244,16 +229,7 @@ setup_postgres() {
 }
 
 @test "cron: stays with -f; else it keeps the lock" {
-	need_own_run
-	need cron
-	printf '%s\n' "PATH=$PATH" 'MAILTO=""' "ONLYONE_TEST=$ONLYONE_TEST" \
-		"@reboot root cp /run/crond.pid $PWD/cron.pid" >table
-	mkdir empty
-	own_cron=("${OWN_RUN[@]}" sh -ec '
-		mount --bind table /etc/crontab
-		mount --bind empty /etc/cron.d
-		mount --bind empty /var/spool/cron/crontabs
-		exec "$@"' sh)
+	cron_with "@reboot root cp /run/crond.pid $PWD/cron.pid"
 	answers() {
 		[[ -s cron.pid ]]
 	}

@@ -99,6 +99,44 @@ need_own_run() {
 	need_unshare --mount mount -t tmpfs none /run
 }
 
+# cron_with LINE...: with $own_cron in front, cron finds these in its table and no others.
+# shellcheck disable=SC2034,SC2016 # as above
+cron_with() {
+	need_own_run
+	need cron
+	printf '%s\n' "PATH=$PATH" 'MAILTO=""' "ONLYONE_TEST=$ONLYONE_TEST" "$@" >table
+	mkdir empty
+	own_cron=("${OWN_RUN[@]}" sh -ec '
+		mount --bind table /etc/crontab
+		mount --bind empty /etc/cron.d
+		mount --bind empty /var/spool/cron/crontabs
+		exec "$@"' sh)
+}
+
+# nginx_with TEXT DIRECTIVE...: writes nginx.conf; every request to port 7000 is answered with TEXT.
+nginx_with() {
+	{
+		printf '%s\n' "${@:2}"
+		cat <<-CONF
+			pid nginx.pid;
+			user nobody $(id -gn nobody);
+			events {}
+			http {
+				access_log off;
+				client_body_temp_path temp;
+				proxy_temp_path temp;
+				fastcgi_temp_path temp;
+				uwsgi_temp_path temp;
+				scgi_temp_path temp;
+				server {
+					listen $ADDRESS:7000;
+					location / { return 200 "$1\n"; }
+				}
+			}
+		CONF
+	} >nginx.conf
+}
+
 # let_others_in: every user may enter the test's directory and finds onlyone in it.
 let_others_in() {
 	chmod go+x "$BATS_RUN_TMPDIR"

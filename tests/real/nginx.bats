@@ -14,25 +14,7 @@ setup_nginx() {
 # configure TEXT: TEXT is what every request is to be answered with.
 configure() {
 	text=$1
-	cat >nginx.conf <<-CONF
-		daemon off;
-		pid nginx.pid;
-		user nobody $(id -gn nobody);
-		worker_processes 2;
-		events {}
-		http {
-			access_log off;
-			client_body_temp_path temp;
-			proxy_temp_path temp;
-			fastcgi_temp_path temp;
-			uwsgi_temp_path temp;
-			scgi_temp_path temp;
-			server {
-				listen $ADDRESS:7000;
-				location / { return 200 "$text\n"; }
-			}
-		}
-	CONF
+	nginx_with "$text" "daemon off;" "worker_processes 2;"
 }
 
 answers() {
